@@ -1,0 +1,217 @@
+"""Index maps from the parameter table to the reticular action model (RAM) matrices A, S and m.
+
+McArdle, J. J., & McDonald, R. P. (1984). British Journal of Mathematical and Statistical Psychology,
+37, 234–251. One set of `slots` (matrix entries that are free in some group) serves every group, so
+that kernels run over groups as one batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sem_models.errors import SpecError
+from sem_models.model.table import ParameterTable
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+DIRECTED, SYMMETRIC, MEAN = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Free matrix entries, the same list for all groups; n slots.
+
+    kind (n,) DIRECTED, SYMMETRIC or MEAN; row, col (n,) positions, for A[row, col] col → row;
+    weight (n,) 1 for directed and off-diagonal entries, ½ for variances, 0 for means, so that
+    ∂Σ/∂slot = weight (z_a z_bᵀ + z_b z_aᵀ) with z the columns of [L Mᵀ]; left, right (n,) are a and b;
+    free (g, n) index into the free rows, or −1 where the entry is fixed in that group.
+    """
+
+    kind: IntArray
+    row: IntArray
+    col: IntArray
+    weight: Array
+    left: IntArray
+    right: IntArray
+    free: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class RamModel:
+    """A model as arrays: v variables (p observed first), g groups, q free rows, k parameters.
+
+    a_base, s_base (g, v, v) and m_base (g, v) hold the fixed values; `reduction` (q, k) and `offset`
+    (q,) map the parameters to the free rows, x = reduction @ params + offset; `exogenous` lists the
+    positions of fixed covariates, whose moments are taken from the sample.
+    """
+
+    variables: tuple[str, ...]
+    n_observed: int
+    has_means: bool
+    a_base: Array
+    s_base: Array
+    m_base: Array
+    slots: Slots
+    reduction: Array
+    offset: Array
+    exogenous: IntArray
+    row_of_free: IntArray
+
+    @property
+    def n_groups(self) -> int:
+        return self.a_base.shape[0]
+
+    @property
+    def n_free(self) -> int:
+        return self.reduction.shape[0]
+
+    @property
+    def n_params(self) -> int:
+        return self.reduction.shape[1]
+
+    def free_values(self, params: Array) -> Array:
+        """x (..., q) from params (..., k)."""
+        return params @ self.reduction.T + self.offset
+
+    def matrices(self, free: Array) -> tuple[Array, Array, Array]:
+        """A, S (..., g, v, v) and m (..., g, v) filled with the free rows' values (..., q)."""
+        batch = free.shape[:-1]
+        a_mat = np.broadcast_to(self.a_base, batch + self.a_base.shape).copy()
+        s_mat = np.broadcast_to(self.s_base, batch + self.s_base.shape).copy()
+        m_vec = np.broadcast_to(self.m_base, batch + self.m_base.shape).copy()
+        slots = self.slots
+        for kind, target in ((DIRECTED, a_mat), (SYMMETRIC, s_mat), (MEAN, m_vec)):
+            group, k = np.nonzero((slots.free >= 0) & (slots.kind == kind))
+            values = free[..., slots.free[group, k]]
+            if kind == MEAN:
+                target[..., group, slots.row[k]] = values
+                continue
+            target[..., group, slots.row[k], slots.col[k]] = values
+            if kind == SYMMETRIC:
+                target[..., group, slots.col[k], slots.row[k]] = values
+        return a_mat, s_mat, m_vec
+
+
+def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> RamModel:
+    """Place the table's rows in the RAM matrices.
+
+    sample_cov (g, p, p) and sample_mean (g, p) give the fixed covariates' moments, in the order of
+    `table.variables.observed`.
+    """
+    observed = table.variables.observed
+    variables = observed + table.variables.latent
+    place = {name: i for i, name in enumerate(variables)}
+    n_groups, v, p = len(table.groups), len(variables), len(observed)
+    a_base = np.zeros((n_groups, v, v))
+    s_base = np.zeros((n_groups, v, v))
+    m_base = np.zeros((n_groups, v))
+    entries: dict[tuple[int, int, int], list[int]] = {}
+    free_rows = table.free_rows
+    index_of = {row: x for x, row in enumerate(free_rows)}
+    for number, row in enumerate(table.rows):
+        kind, i, j = _entry(row.lhs, row.op, row.rhs, place)
+        group = row.block - 1
+        if row.free:
+            entries.setdefault((kind, i, j), [-1] * n_groups)[group] = index_of[number]
+            continue
+        value = row.fixed
+        if row.exogenous:
+            value = sample_mean[group, i] if kind == MEAN else sample_cov[group, i, j]
+        assert value is not None
+        if kind == DIRECTED:
+            a_base[group, i, j] = value
+        elif kind == SYMMETRIC:
+            s_base[group, i, j] = s_base[group, j, i] = value
+        else:
+            m_base[group, i] = value
+    has_means = table.options.meanstructure
+    reduction, offset = _reduce(table)
+    exogenous = [place[n] for n in table.variables.exogenous] if table.options.fixed_x else []
+    return RamModel(
+        variables, p, has_means, a_base, s_base, m_base, _slots(entries, v, n_groups), reduction, offset,
+        np.array(exogenous, dtype=np.intp), np.array(free_rows, dtype=np.intp),
+    )  # fmt: skip
+
+
+def _entry(lhs: str, op: str, rhs: str, place: dict[str, int]) -> tuple[int, int, int]:
+    if op == "=~":
+        return DIRECTED, place[rhs], place[lhs]
+    if op == "~":
+        return DIRECTED, place[lhs], place[rhs]
+    if op == "~1":
+        return MEAN, place[lhs], 0
+    i, j = sorted((place[lhs], place[rhs]))
+    return SYMMETRIC, i, j
+
+
+def _slots(entries: dict[tuple[int, int, int], list[int]], v: int, n_groups: int) -> Slots:
+    keys = np.array(list(entries), dtype=np.intp).reshape(-1, 3)
+    kind, row, col = keys.T
+    weight = np.where(kind == MEAN, 0.0, np.where((kind == SYMMETRIC) & (row == col), 0.5, 1.0))
+    right = np.where(kind == DIRECTED, v + col, col)
+    free = np.array(list(entries.values()), dtype=np.intp).reshape(-1, n_groups).T
+    return Slots(kind, row, col, weight, row, right, free)
+
+
+def _reduce(table: ParameterTable) -> tuple[Array, Array]:
+    """The linear map from parameters to free rows: shared labels first, then `==` by its null space."""
+    column: dict[str, int] = {}
+    columns: list[int] = []
+    for number in table.free_rows:
+        name = table.rows[number].label or f"\0{number}"
+        columns.append(column.setdefault(name, len(column)))
+    reduction = np.zeros((len(columns), len(column)))
+    reduction[np.arange(len(columns)), columns] = 1.0
+    offset = np.zeros(len(columns))
+    if not table.equalities:
+        return reduction, offset
+    jacobian, residual = _linear_constraints(table, reduction)
+    particular = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+    if not np.allclose(jacobian @ particular + residual, 0.0, atol=1e-9):
+        raise SpecError("The equality constraints of the model contradict one another; no values satisfy them all.")
+    _, singular, right = np.linalg.svd(jacobian)
+    rank = int((singular > 1e-10 * singular[0]).sum())
+    return reduction @ right[rank:].T, reduction @ particular
+
+
+def _linear_constraints(table: ParameterTable, reduction: Array) -> tuple[Array, Array]:
+    """Jacobian (c, k) and value at zero (c,) of `lhs − rhs` for every `==`; SpecError where it bends."""
+    owner: dict[str, Array] = {}
+    fixed: dict[str, float] = {}
+    for x, number in enumerate(table.free_rows):
+        owner.setdefault(table.rows[number].label, reduction[x])
+        owner[table.plabel(number)] = reduction[x]
+    for number, row in enumerate(table.rows):
+        if row.fixed is not None:
+            fixed[table.plabel(number)] = row.fixed
+            if row.label:
+                fixed[row.label] = row.fixed
+    defined = dict(table.definitions)
+    jacobian, residual = [], []
+    for constraint in table.equalities:
+        names = {n for n in constraint.lhs.names + constraint.rhs.names}
+        if names & set(defined):
+            raise SpecError(f"'{constraint.lhs} == {constraint.rhs}' uses a defined parameter; write it out in labels.")
+        gradients = []
+        for value in (0.37, 1.61):
+            env = {n: fixed.get(n, value + 0.1 * i) for i, n in enumerate(sorted(names))}
+            gradient = {n: 0.0 for n in names}
+            for side, sign in ((constraint.lhs, 1.0), (constraint.rhs, -1.0)):
+                for name, slope in side.gradient(env).items():
+                    gradient[name] += sign * float(slope)
+            level = float(constraint.lhs.evaluate(env)) - float(constraint.rhs.evaluate(env))
+            at_zero = level - sum(gradient[n] * env[n] for n in names if n in owner)
+            gradients.append((gradient, at_zero))
+        (first, at_zero), (second, other) = gradients
+        if not np.allclose([*first.values(), at_zero], [*second.values(), other], rtol=1e-9, atol=1e-9):
+            raise SpecError(
+                f"The engine cannot hold the nonlinear constraint '{constraint.lhs} == {constraint.rhs}' yet. "
+                "Remove it, or define the difference with := and look at its interval."
+            )
+        jacobian.append(sum((first[n] * owner[n] for n in names if n in owner), np.zeros(reduction.shape[1])))
+        residual.append(at_zero)
+    return np.array(jacobian), np.array(residual)

@@ -1,0 +1,404 @@
+"""The parameter table: one row per model parameter and group, with every default already applied.
+
+The defaults are those that lavaan documents for `sem()`, `cfa()`, `growth()` and `lavaan()`
+(Rosseel, 2012, Journal of Statistical Software 48(2), sections 3–5); the switches carry its names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+from sem_models.errors import SpecError, did_you_mean
+from sem_models.model.expressions import Expression, Name
+from sem_models.model.syntax import Constraint, Formula, Modifier, Syntax, point_at
+
+FAMILIES = (
+    "loadings", "intercepts", "means", "regressions", "residuals",
+    "residual_covariances", "lv_variances", "lv_covariances",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """The switches that decide which rows the table holds; names and defaults are lavaan's for `sem()`."""
+
+    meanstructure: bool = False
+    int_ov_free: bool = True
+    int_lv_free: bool = False
+    fixed_x: bool = True
+    orthogonal: bool = False
+    orthogonal_x: bool = False
+    orthogonal_y: bool = False
+    std_lv: bool = False
+    auto_fix_first: bool = True
+    auto_fix_single: bool = True
+    auto_var: bool = True
+    auto_cov_lv_x: bool = True
+    auto_cov_y: bool = True
+    group_equal: tuple[str, ...] = ()
+    group_partial: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One parameter of one group. `fixed` is None where the parameter is free."""
+
+    lhs: str
+    op: str
+    rhs: str
+    block: int
+    fixed: float | None = None
+    label: str = ""
+    start: float | None = None
+    user: bool = False
+    exogenous: bool = False
+
+    @property
+    def free(self) -> bool:
+        return self.fixed is None and not self.exogenous
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.lhs, self.op, self.rhs)
+
+    @property
+    def name(self) -> str:
+        return f"{self.lhs}{self.op}{self.rhs}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The variables of a model by the part they play, each in order of appearance."""
+
+    latent: tuple[str, ...]
+    indicators: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    exogenous: tuple[str, ...]
+    others: tuple[str, ...]
+    predictors: frozenset[str]
+    regressed: frozenset[str]
+    measured: frozenset[str]
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Indicators, outcomes and the rest, then exogenous covariates: the order of Σ's rows."""
+        return self.indicators + self.outcomes + self.others + self.exogenous
+
+    @property
+    def terminal(self) -> tuple[str, ...]:
+        """Endogenous variables that predict and measure nothing: their residuals correlate by default."""
+        return tuple(
+            name
+            for name in self.latent + self.outcomes
+            if name in self.regressed and name not in self.predictors and name not in self.measured
+        )
+
+    @property
+    def latent_exogenous(self) -> tuple[str, ...]:
+        return tuple(n for n in self.latent if n not in self.regressed and n not in self.measured)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterTable:
+    """Rows of all groups, the definitions and the equality constraints; built once, never changed."""
+
+    rows: tuple[Row, ...]
+    variables: Variables
+    groups: tuple[str, ...]
+    definitions: tuple[tuple[str, Expression], ...] = ()
+    equalities: tuple[Constraint, ...] = ()
+    options: TableOptions = field(default_factory=TableOptions)
+
+    @property
+    def free_rows(self) -> tuple[int, ...]:
+        return tuple(i for i, row in enumerate(self.rows) if row.free)
+
+    def plabel(self, index: int) -> str:
+        return f".p{index + 1}."
+
+    def names(self) -> list[str]:
+        """Row names that tell groups apart: `PV~EDS`, and `PV~EDS.g2` from the second group on."""
+        return [row.label or (row.name if row.block == 1 else f"{row.name}.g{row.block}") for row in self.rows]
+
+
+def classify(syntax: Syntax, *, fixed_x: bool = True) -> Variables:
+    """Sort the names of a model into latent, indicator, outcome, exogenous and other variables.
+
+    A covariate whose variance, covariance or intercept the model itself mentions is not exogenous,
+    nor is a product with an endogenous component: both have free parameters of their own.
+    """
+    rows = syntax.formulas
+    latent = _unique(f.lhs for f in rows if f.op in ("=~", "<~"))
+    lv = set(latent)
+    measured = {f.rhs for f in rows if f.op == "=~"}
+    indicators = _unique(f.rhs for f in rows if f.op == "=~" and f.rhs not in lv)
+    regressed = {f.lhs for f in rows if f.op == "~"}
+    predictors = {f.rhs for f in rows if f.op == "~"}
+    outcomes = _unique(f.lhs for f in rows if f.op == "~" and f.lhs not in lv and f.lhs not in measured)
+    own = {n for f in rows if f.op in ("~~", "~1") for n in (f.lhs, f.rhs) if n}
+    candidates = _unique(
+        f.rhs for f in rows if f.op == "~" and f.rhs not in lv | measured and f.rhs not in regressed
+    )
+    exogenous = tuple(n for n in candidates if n not in own and not regressed.intersection(n.split(":")))
+    mentioned = _unique(n for f in rows if f.op in ("~", "~~", "~1") for n in (f.lhs, f.rhs) if n)
+    placed = lv | set(indicators) | set(outcomes) | set(exogenous)
+    others = tuple(n for n in mentioned if n not in placed)
+    return Variables(
+        latent, indicators, outcomes, exogenous, others,
+        frozenset(predictors), frozenset(regressed), frozenset(measured),
+    )  # fmt: skip
+
+
+def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = ("",)) -> ParameterTable:
+    """Expand parsed syntax into the parameter table of all groups.
+
+    Raises SpecError for what the engine cannot estimate, by name and place, and for modifiers that
+    contradict one another or the number of groups.
+    """
+    _refuse_unsupported(syntax)
+    _check_families(options)
+    variables = classify(syntax, fixed_x=options.fixed_x)
+    rows: list[Row] = []
+    for block in range(1, len(groups) + 1):
+        user = [_user_row(f, block, len(groups), syntax.source) for f in syntax.formulas if f.block in (0, block)]
+        user = _markers(user, variables, options)
+        rows += user + _defaults(user, variables, options, block)
+    rows = _equal_modifiers(rows, syntax)
+    rows = _across_groups(rows, variables, options)
+    rows = _settle_labels(rows)
+    definitions = tuple(
+        (str(c.lhs.value if isinstance(c.lhs, Name) else c.lhs), c.rhs) for c in syntax.constraints if c.op == ":="
+    )
+    table = ParameterTable(
+        tuple(rows), variables, tuple(groups), definitions,
+        tuple(c for c in syntax.constraints if c.op == "=="), options,
+    )  # fmt: skip
+    _check_expressions(table, syntax)
+    return table
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _refuse_unsupported(syntax: Syntax) -> None:
+    reasons = {
+        "|": "thresholds of ordered items",
+        "~*~": "response scales of ordered items",
+        "<~": "formative (composite) constructs",
+    }
+    for formula in syntax.formulas:
+        if formula.op in reasons:
+            what = f"The engine cannot estimate {reasons[formula.op]} ('{formula.op}') yet."
+            raise SpecError(point_at(syntax.source, formula.op_span, what, "Remove the line or treat the items as continuous."))
+        for modifier in formula.modifiers:
+            if modifier.kind in ("efa", "rv", "prior", "lower", "upper"):
+                what = f"The engine cannot use the modifier {modifier.kind}() yet."
+                raise SpecError(point_at(syntax.source, modifier.span, what, "Remove the modifier."))
+    for constraint in syntax.constraints:
+        if constraint.op in ("<", ">"):
+            what = f"The engine cannot hold inequality constraints ('{constraint.op}') yet."
+            raise SpecError(point_at(syntax.source, constraint.span, what, "Remove the constraint and look at the estimate's interval."))
+    for block in syntax.blocks:
+        if block.kind != "group":
+            what = f"The engine cannot estimate '{block.kind}:' blocks yet."
+            raise SpecError(point_at(syntax.source, block.span, what, "Use group= for groups of customers."))
+    latent = {f.lhs for f in syntax.formulas if f.op == "=~"}
+    for formula in syntax.formulas:
+        parts = formula.rhs.split(":") if ":" in formula.rhs else []
+        if any(part in latent for part in parts):
+            what = f"'{formula.rhs}' is a product with a latent variable, which is not an ordinary path."
+            raise SpecError(point_at(syntax.source, formula.rhs_span, what, "Use sm.moderate(model, data) for latent interactions."))
+
+
+def _check_families(options: TableOptions) -> None:
+    for family in options.group_equal:
+        if family not in FAMILIES:
+            raise SpecError(
+                f"group_equal: '{family}' is not a family of parameters. {did_you_mean(family, FAMILIES, noun='families')}"
+            )
+
+
+def _per_group(modifier: Modifier, block: int, n_groups: int, source: str) -> float | str | None:
+    if len(modifier.values) == 1:
+        return modifier.values[0]
+    if len(modifier.values) != n_groups:
+        what = f"c() has {len(modifier.values)} values, but there {'is 1 group' if n_groups == 1 else f'are {n_groups} groups'}."
+        raise SpecError(point_at(source, modifier.span, what, "Give one value per group, in the order of group appearance."))
+    return modifier.values[block - 1]
+
+
+_FREED = float("nan")
+
+
+def _user_row(formula: Formula, block: int, n_groups: int, source: str) -> Row:
+    """A row the model states itself; a NaN in `fixed` marks `NA*`, which overrides every default."""
+    row = Row(formula.lhs, formula.op, formula.rhs, block, user=True)
+    for modifier in formula.modifiers:
+        value = _per_group(modifier, block, n_groups, source)
+        if modifier.kind == "fixed":
+            row = replace(row, fixed=_FREED if value is None else float(value))
+        elif modifier.kind == "start" and value is not None:
+            row = replace(row, start=float(value))
+        elif modifier.kind == "label" and value is not None:
+            row = replace(row, label=str(value))
+        elif modifier.kind == "equal" and value is not None:
+            row = replace(row, label=f"={value}")
+    return row
+
+
+def _markers(rows: list[Row], variables: Variables, options: TableOptions) -> list[Row]:
+    """Fix the first loading of each latent variable to 1 unless the text or `std_lv` says otherwise."""
+    seen: set[str] = set()
+    out: list[Row] = []
+    for row in rows:
+        if row.op == "=~" and row.lhs not in seen:
+            seen.add(row.lhs)
+            if row.fixed is None and options.auto_fix_first and not options.std_lv:
+                row = replace(row, fixed=1.0)
+        out.append(row)
+    return [replace(r, fixed=None) if r.fixed is not None and r.fixed != r.fixed else r for r in out]
+
+
+def _defaults(user: list[Row], variables: Variables, options: TableOptions, block: int) -> list[Row]:
+    """Variances, covariances and intercepts the text leaves unsaid, in lavaan's order."""
+    stated = {row.key for row in user} | {(r.rhs, r.op, r.lhs) for r in user if r.op == "~~"}
+    rows: list[Row] = []
+
+    def add(lhs: str, op: str, rhs: str, *, fixed: float | None = None, exogenous: bool = False) -> None:
+        if (lhs, op, rhs) not in stated:
+            stated.update({(lhs, op, rhs), (rhs, op, lhs)} if op == "~~" else {(lhs, op, rhs)})
+            rows.append(Row(lhs, op, rhs, block, fixed=fixed, exogenous=exogenous))
+
+    nonexogenous = variables.indicators + variables.outcomes + variables.others
+    exogenous = variables.exogenous
+    loadings: dict[str, list[str]] = {}
+    for row in user:
+        if row.op == "=~":
+            loadings.setdefault(row.lhs, []).append(row.rhs)
+    if options.auto_fix_single:
+        for items in loadings.values():
+            if len(items) == 1 and sum(items[0] in other for other in loadings.values()) == 1 and items[0] in variables.indicators:
+                add(items[0], "~~", items[0], fixed=0.0)
+    if options.auto_var:
+        for name in nonexogenous:
+            add(name, "~~", name)
+        for name in variables.latent:
+            add(name, "~~", name, fixed=1.0 if options.std_lv else None)
+    order = {name: i for i, name in enumerate(nonexogenous + variables.latent)}
+    rows.sort(key=lambda row: order.get(row.lhs, len(order)))
+    if options.auto_cov_lv_x:
+        for lhs, rhs in combinations(variables.latent_exogenous, 2):
+            add(lhs, "~~", rhs, fixed=0.0 if options.orthogonal or options.orthogonal_x else None)
+    if options.auto_cov_y:
+        for lhs, rhs in combinations(variables.terminal, 2):
+            add(lhs, "~~", rhs, fixed=0.0 if options.orthogonal_y else None)
+    for i, lhs in enumerate(exogenous):
+        for rhs in exogenous[i:]:
+            add(lhs, "~~", rhs, exogenous=options.fixed_x)
+    if options.meanstructure:
+        for name in nonexogenous:
+            add(name, "~1", "", fixed=None if options.int_ov_free else 0.0)
+        for name in exogenous:
+            add(name, "~1", "", exogenous=options.fixed_x)
+        for name in variables.latent:
+            add(name, "~1", "", fixed=None if options.int_lv_free else 0.0)
+    return rows
+
+
+def _equal_modifiers(rows: list[Row], syntax: Syntax) -> list[Row]:
+    """Resolve `equal("f=~x2")`: the row takes the label of the row it names."""
+    out = list(rows)
+    for i, row in enumerate(out):
+        if not row.label.startswith("="):
+            continue
+        target = row.label[1:].replace(" ", "")
+        for k, other in enumerate(out):
+            if target in (other.label, other.name) and other.block == (row.block if target == other.name else other.block) and k != i:
+                label = other.label if other.label and not other.label.startswith("=") else f".p{k + 1}."
+                out[k] = replace(other, label=label)
+                out[i] = replace(row, label=label)
+                break
+        else:
+            names = [r.name for r in out if r.user]
+            raise SpecError(f"equal(\"{target}\") names no parameter. {did_you_mean(target, names, noun='parameters')}")
+    return out
+
+
+def _family(row: Row, variables: Variables) -> str | None:
+    latent = set(variables.latent)
+    if row.op == "=~":
+        return "loadings"
+    if row.op == "~":
+        return "regressions"
+    if row.op == "~1":
+        return "means" if row.lhs in latent else "intercepts"
+    if row.op == "~~":
+        is_latent = row.lhs in latent
+        if row.lhs == row.rhs:
+            return "lv_variances" if is_latent else "residuals"
+        return "lv_covariances" if is_latent else "residual_covariances"
+    return None
+
+
+def _across_groups(rows: list[Row], variables: Variables, options: TableOptions) -> list[Row]:
+    """Equality over groups by family, and the latent scale and origin that it then leaves free."""
+    if not options.group_equal:
+        return rows
+    partial = {p.replace(" ", "") for p in options.group_partial}
+    known = {r.name for r in rows} | {r.label for r in rows if r.label}
+    for name in partial - known:
+        raise SpecError(f"group_partial: '{name}' is no parameter of the model. {did_you_mean(name, sorted(known), noun='parameters')}")
+    equal = set(options.group_equal)
+    first = {row.key: (i, row) for i, row in enumerate(rows) if row.block == 1}
+    out = list(rows)
+    for i, row in enumerate(rows):
+        if row.block == 1:
+            continue
+        family = _family(row, variables)
+        if not row.user and row.lhs in variables.latent:
+            frees_scale = options.std_lv and "loadings" in equal and family == "lv_variances" and family not in equal
+            frees_origin = "intercepts" in equal and family == "means" and family not in equal
+            if frees_scale or frees_origin:
+                out[i] = replace(row, fixed=None)
+                continue
+        if family not in equal or row.exogenous or row.name in partial or row.key not in first:
+            continue
+        k, reference = first[row.key]
+        reference = out[k]
+        if reference.label in partial or not (row.free and reference.free):
+            continue
+        if row.label and reference.label and row.label != reference.label:
+            continue  # the text itself tells the groups apart
+        label = reference.label or f".p{k + 1}."
+        out[k] = replace(reference, label=label)
+        out[i] = replace(row, label=label)
+    return out
+
+
+def _settle_labels(rows: list[Row]) -> list[Row]:
+    """A label shared with a fixed parameter fixes the others to the same value."""
+    fixed: dict[str, float] = {}
+    for row in rows:
+        if row.label and row.fixed is not None:
+            if fixed.setdefault(row.label, row.fixed) != row.fixed:
+                raise SpecError(
+                    f"The label '{row.label}' is on parameters fixed to {fixed[row.label]:g} and to {row.fixed:g}. "
+                    "Give them different labels or the same value."
+                )
+    return [replace(r, fixed=fixed[r.label]) if r.label in fixed and r.label and not r.exogenous else r for r in rows]
+
+
+def _check_expressions(table: ParameterTable, syntax: Syntax) -> None:
+    known = {row.label for row in table.rows if row.label} | {table.plabel(i) for i in range(len(table.rows))}
+    for constraint in syntax.constraints:
+        sides = [constraint.rhs] if constraint.op == ":=" else [constraint.lhs, constraint.rhs]
+        for name in (n for side in sides for n in side.names):
+            if name not in known:
+                shown = sorted(k for k in known if not k.startswith(".p"))
+                what = f"'{name}' is neither a label nor a parameter defined above."
+                raise SpecError(point_at(syntax.source, constraint.span, what, did_you_mean(name, shown, noun="labels")))
+        if constraint.op == ":=":
+            known.add(str(constraint.lhs))
