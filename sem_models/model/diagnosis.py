@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sem_models.model.lines import OPERATORS, span_of
+from sem_models.model.lines import OPERATORS, span_of, stray_problem
 from sem_models.model.source import Problem, Span
 
 if TYPE_CHECKING:
@@ -29,28 +29,6 @@ _BAD_OPERATORS = {
     "::": "A product has one colon: 'x:z'.",
     "||": "Use | (has the thresholds).",
 }
-_STRAY = {
-    "∼": "This is a look-alike of the tilde; type ~.",
-    "˜": "This is a look-alike of the tilde; type ~.",
-    "～": "This is a look-alike of the tilde; type ~.",  # noqa: RUF001
-    "−": "This is a typographic minus; type -.",  # noqa: RUF001
-    "–": "This is a dash; type -.",  # noqa: RUF001
-    "—": "This is a dash; type -.",
-    "×": "Type * for 'times'.",  # noqa: RUF001
-    "“": 'These are typographic quotes; type ".',
-    "”": 'These are typographic quotes; type ".',
-    "‘": "These are typographic quotes; type '.",  # noqa: RUF001
-    "’": "These are typographic quotes; type '.",  # noqa: RUF001
-    '"': "This quote is never closed on its line.",
-    "'": "This quote is never closed on its line.",
-    "`": "Names take no backquotes: letters, digits, '.' and '_' only.",
-    "[": "Use parentheses.",
-    "]": "Use parentheses.",
-    "{": "Use parentheses.",
-    "}": "Use parentheses.",
-    "%": "lavaan's % operator is not part of the language here.",
-    "\\": "Names hold letters, digits, '.' and '_' only.",
-}
 
 
 def diagnose(tokens: list[Token], refused: Token | None) -> Problem:
@@ -59,14 +37,16 @@ def diagnose(tokens: list[Token], refused: Token | None) -> Problem:
         if token.type == "BAD_OP":
             return _bad_operator(token)
         if token.type == "STRAY":
-            return _stray(token)
+            return stray_problem(token)
     unbalanced = _unbalanced(tokens)
     operators = [t for t in tokens if t.type in OPERATORS]
     if len(operators) > 1:
         return _second_operator(tokens, operators, unbalanced)
     if tokens[0] is operators[0]:
         return Problem(
-            span_of(tokens[0]), f"Nothing stands left of '{tokens[0]}'.", "A variable must come before the operator."
+            span_of(tokens[0]),
+            f"Nothing stands left of '{tokens[0]}'.",
+            "A variable must come before the operator.",
         )
     if unbalanced:
         return unbalanced
@@ -85,17 +65,6 @@ def _bad_operator(token: Token) -> Problem:
     return Problem(span_of(token), f"'{text}' is not an operator.", hint)
 
 
-def _stray(token: Token) -> Problem:
-    text = str(token)
-    if text[0].isdigit():
-        return Problem(span_of(token), f"'{text}' is neither a number nor a name.", "A name starts with a letter.")
-    if text[0] == "_":
-        hint = f"A name starts with a letter: '{text.lstrip('_') or 'x'}'."
-        return Problem(span_of(token), f"'{text}' is not a name.", hint)
-    hint = _STRAY.get(text, "Names hold letters, digits, '.' and '_' only; a comment starts with #.")
-    return Problem(span_of(token), f"'{text}' has no meaning here.", hint)
-
-
 def _unbalanced(tokens: list[Token]) -> Problem | None:
     opened: list[Token] = []
     for token in tokens:
@@ -105,7 +74,9 @@ def _unbalanced(tokens: list[Token]) -> Problem | None:
             opened.append(token)
         elif token.type == "RPAR":
             if not opened:
-                return Problem(span_of(token), "This ')' closes nothing.", "Remove it, or add the '(' it belongs to.")
+                return Problem(
+                    span_of(token), "This ')' closes nothing.", "Remove it, or add the '(' it belongs to."
+                )
             opened.pop()
     if opened:
         return Problem(span_of(opened[-1]), "This '(' is never closed.", "Add the ')' it belongs to.")
@@ -130,7 +101,9 @@ def _second_operator(tokens: list[Token], operators: list[Token], unbalanced: Pr
 
 def _nothing_after(last: Token) -> Problem:
     if last.type in OPERATORS:
-        return Problem(span_of(last), f"Nothing stands right of '{last}'.", "Add the variables or remove the statement.")
+        return Problem(
+            span_of(last), f"Nothing stands right of '{last}'.", "Add the variables or remove the statement."
+        )
     return Problem(span_of(last), f"A term is missing after '{last}'.", f"Add it, or remove the '{last}'.")
 
 
@@ -139,17 +112,31 @@ def _unexpected(before: Token | None, refused: Token) -> Problem:
     if before is not None and before.type in _JOINERS | {"LPAR", "FORMULA_OP", "CONSTRAINT_OP"}:
         if refused.type in _JOINERS | {"RPAR"}:
             both = Span(span_of(before).start, span.end, span_of(before).line, span_of(before).column)
-            return Problem(both, f"A term is missing between '{before}' and '{text}'.", "Add it, or remove one of them.")
+            return Problem(
+                both, f"A term is missing between '{before}' and '{text}'.", "Add it, or remove one of them."
+            )
         if refused.type in OPERATORS:
-            return Problem(span_of(before), f"A term is missing after '{before}'.", f"Add it, or remove the '{before}'.")
-    if before is not None and before.type in _OPERANDS and refused.type in {"NAME", "NUMBER", "STRING", "LPAR"}:
+            return Problem(
+                span_of(before), f"A term is missing after '{before}'.", f"Add it, or remove the '{before}'."
+            )
+    if (
+        before is not None
+        and before.type in _OPERANDS
+        and refused.type in {"NAME", "NUMBER", "STRING", "LPAR"}
+    ):
         return Problem(
             span,
             f"An operator is missing between '{before}' and '{text}'.",
             "Put + between terms, * after a modifier, and a new line or ';' between statements.",
         )
     if refused.type == "COMMA":
-        return Problem(span, "A comma has no place here.", "Put + between terms; commas only stand inside c(…).")
+        return Problem(
+            span, "A comma has no place here.", "Put + between terms; commas only stand inside c(…)."
+        )
     if refused.type == "COLON":
-        return Problem(span, "A product 'x:z' joins two variable names.", "Remove ':' or what is not a name beside it.")
-    return Problem(span, f"'{text}' is not expected here.", "See the model language for what may stand at this place.")
+        return Problem(
+            span, "A product 'x:z' joins two variable names.", "Remove ':' or what is not a name beside it."
+        )
+    return Problem(
+        span, f"'{text}' is not expected here.", "See the model language for what may stand at this place."
+    )

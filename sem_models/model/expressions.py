@@ -143,7 +143,9 @@ class Name(Expression):
 
     def evaluate(self, env: Env) -> Value:
         if self.id not in env:
-            raise SpecError(f"'{self.id}' has no value here. {did_you_mean(self.id, env, noun='known names')}")
+            raise SpecError(
+                f"'{self.id}' has no value here. {did_you_mean(self.id, env, noun='known names')}"
+            )
         return env[self.id]
 
     def _dual(self, env: Env) -> _Dual:
@@ -190,6 +192,7 @@ class Binary(Expression):
     left: Expression
     right: Expression
     span: Span | None = field(default=None, compare=False, repr=False)
+    op_span: Span | None = field(default=None, compare=False, repr=False)
 
     def children(self) -> tuple[Expression, ...]:
         return (self.left, self.right)

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sem_models.errors import did_you_mean
 from sem_models.model.source import Problem, Span
 
 if TYPE_CHECKING:
@@ -21,6 +22,29 @@ if TYPE_CHECKING:
 OPERATORS = frozenset({"FORMULA_OP", "CONSTRAINT_OP", "BLOCK", "BAD_OP"})
 _JOINERS = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "CARET", "QUERY", "COLON", "COMMA"})
 _OPEN_ENDED = _JOINERS | {"FORMULA_OP", "CONSTRAINT_OP", "LPAR", "BAD_OP"}
+
+_STRAY = {
+    "\u223c": "This is a look-alike of the tilde; type ~.",
+    "\u02dc": "This is a look-alike of the tilde; type ~.",
+    "\uff5e": "This is a look-alike of the tilde; type ~.",
+    "\u2212": "This is a typographic minus; type -.",
+    "\u2013": "This is a dash; type -.",
+    "—": "This is a dash; type -.",
+    "\u00d7": "Type * for 'times'.",
+    "“": 'These are typographic quotes; type ".',
+    "”": 'These are typographic quotes; type ".',
+    "\u2018": "These are typographic quotes; type '.",
+    "\u2019": "These are typographic quotes; type '.",
+    '"': "This quote is never closed on its line.",
+    "'": "This quote is never closed on its line.",
+    "`": "Names take no backquotes: letters, digits, '.' and '_' only.",
+    "[": "Use parentheses.",
+    "]": "Use parentheses.",
+    "{": "Use parentheses.",
+    "}": "Use parentheses.",
+    "%": "lavaan's % operator is not part of the language here.",
+    "\\": "Names hold letters, digits, '.' and '_' only.",
+}
 
 
 class _KeepAll:
@@ -80,8 +104,9 @@ def _goes_on(statement: list[Token], first: Token) -> bool:
 
 
 def _line_without_operator(line: list[Token], has_statement: bool) -> Problem:
-    from sem_models.errors import did_you_mean
-
+    stray = next((token for token in line if token.type == "STRAY"), None)
+    if stray is not None:
+        return stray_problem(stray)
     span = span_of(line[0]).to(span_of(line[-1]))
     head = str(line[0])
     if len(line) > 1 and line[0].type == "NAME" and line[1].type == "COLON":
@@ -95,3 +120,17 @@ def _line_without_operator(line: list[Token], has_statement: bool) -> Problem:
     if has_statement:
         hint = f"To continue the line above, start this one with +. {hint}"
     return Problem(span, message, hint)
+
+
+def stray_problem(token: Token) -> Problem:
+    """A character that belongs to no token."""
+    text = str(token)
+    if text[0].isdigit():
+        return Problem(
+            span_of(token), f"'{text}' is neither a number nor a name.", "A name starts with a letter."
+        )
+    if text[0] == "_":
+        hint = f"A name starts with a letter: '{text.lstrip('_') or 'x'}'."
+        return Problem(span_of(token), f"'{text}' is not a name.", hint)
+    hint = _STRAY.get(text, "Names hold letters, digits, '.' and '_' only; a comment starts with #.")
+    return Problem(span_of(token), f"'{text}' has no meaning here.", hint)

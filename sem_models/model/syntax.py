@@ -13,17 +13,39 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sem_models.errors import SpecError
-from sem_models.model import terms
 from sem_models.model.ast import Block, Constraint, Formula, Modifier, Syntax
 from sem_models.model.diagnosis import diagnose
-from sem_models.model.expressions import Binary, Call, Expression, Name, Number, Text, Unary, is_name, number_text
+from sem_models.model.expressions import (
+    Binary,
+    Call,
+    Expression,
+    Name,
+    Number,
+    Text,
+    Unary,
+    is_name,
+    number_text,
+)
 from sem_models.model.lines import parser, span_of, statements
+from sem_models.model.modifiers import arithmetic, place
 from sem_models.model.source import Problem, Span, SyntaxProblem, point_at, problems_text
+from sem_models.model.terms import rows
 
 if TYPE_CHECKING:
     from lark import Token
 
-__all__ = ["Block", "Constraint", "Formula", "Modifier", "Span", "Syntax", "parse", "parse_expression", "point_at", "to_text"]
+__all__ = [
+    "Block",
+    "Constraint",
+    "Formula",
+    "Modifier",
+    "Span",
+    "Syntax",
+    "parse",
+    "parse_expression",
+    "point_at",
+    "to_text",
+]
 
 _Statement = tuple[str, Any, Any, Any]
 
@@ -45,7 +67,9 @@ def _parse(text: str) -> Syntax:
     if reader.problems:
         raise SpecError(problems_text(text, reader.problems))
     if not (reader.formulas or reader.constraints):
-        raise SpecError("The model text holds no statement.\n  Write at least one, such as 'f =~ x1 + x2 + x3'.")
+        raise SpecError(
+            "The model text holds no statement.\n  Write at least one, such as 'f =~ x1 + x2 + x3'."
+        )
     return Syntax(text, tuple(reader.formulas.values()), tuple(reader.constraints), tuple(reader.blocks))
 
 
@@ -79,7 +103,7 @@ class _Reader:
         try:
             for token in tokens:
                 stepper.feed_token(token)
-            kind, *parts = stepper.feed_eof(tokens[-1])
+            kind, *parts = stepper.feed_eof(tokens[-1])  # type: ignore[no-untyped-call]
         except UnexpectedToken as error:
             refused = error.token if error.token.type != "$END" else None
             self.problems.append(diagnose(tokens, refused))
@@ -90,7 +114,7 @@ class _Reader:
             self.problems.append(error.problem)
 
     def _formula(self, lhs: Expression, op: Token, rhs: Expression) -> None:
-        for row in terms.rows(str(op), span_of(op), lhs, rhs, len(self.blocks)):
+        for row in rows(str(op), span_of(op), lhs, rhs, len(self.blocks)):
             key = (row.block, row.lhs, row.op, row.rhs)
             mirrored = (row.block, row.rhs, row.op, row.lhs)
             if row.op == "~~" and mirrored in self.formulas:
@@ -99,9 +123,9 @@ class _Reader:
             self.formulas[key] = replace(known, modifiers=known.modifiers + row.modifiers) if known else row
 
     def _constraint(self, lhs: Expression, op: Token, rhs: Expression) -> None:
-        left, right = terms.arithmetic(lhs), terms.arithmetic(rhs)
+        left, right = arithmetic(lhs), arithmetic(rhs)
         if str(op) == ":=":
-            span = terms.place(lhs)
+            span = place(lhs)
             if not isinstance(left, Name):
                 raise SyntaxProblem(span, "Left of ':=' stands one new name.", "As in 'indirect := a*b'.")
             if left.id in self._defined:
@@ -109,7 +133,7 @@ class _Reader:
             if left.id in right.names:
                 raise SyntaxProblem(span, f"'{left.id}' is defined by itself.", "Give it a name of its own.")
             self._defined.add(left.id)
-        span = terms.place(lhs).to(terms.place(rhs))
+        span = place(lhs).to(place(rhs))
         self.constraints.append(Constraint(str(op), left, right, span, len(self.blocks)))  # type: ignore[arg-type]
 
     def _block(self, token: Token) -> None:
@@ -121,7 +145,9 @@ class _Reader:
         if not label:
             raise SyntaxProblem(span, f"'{kind}:' has no label.", f"As in '{kind}: 1'.")
         if any(mark in label for mark in ("~", "=", "<", ">")):
-            raise SyntaxProblem(span, "A block header stands alone on its line.", "Start the statement on a new line.")
+            raise SyntaxProblem(
+                span, "A block header stands alone on its line.", "Start the statement on a new line."
+            )
         self.blocks.append(Block(kind.lower(), label, span))  # type: ignore[arg-type]
 
 
@@ -130,7 +156,7 @@ def _callbacks() -> object:
     from lark import Transformer, v_args
 
     @v_args(inline=True)
-    class Nodes(Transformer):  # type: ignore[type-arg,misc]
+    class Nodes(Transformer):  # type: ignore[type-arg]
         def start(self, statement: _Statement) -> _Statement:
             return statement
 
@@ -159,11 +185,11 @@ def _callbacks() -> object:
             return node
 
         def negative(self, minus: Token, operand: Expression) -> Expression:
-            return Unary("-", operand, span_of(minus).to(terms.place(operand)))
+            return Unary("-", operand, span_of(minus).to(place(operand)))
 
         def binary(self, left: Expression, op: Token, right: Expression) -> Expression:
             sign: Any = "^" if op.type == "CARET" else str(op)
-            return Binary(sign, left, right, terms.place(left).to(terms.place(right)))
+            return Binary(sign, left, right, place(left).to(place(right)), span_of(op))
 
         def call(self, name: Token, *rest: Any) -> Expression:
             args = tuple(arg for arg in rest if isinstance(arg, Expression))
@@ -176,7 +202,7 @@ def _callbacks() -> object:
 
 
 def to_text(syntax: Syntax) -> str:
-    """Canonical model text: one row a line, blocks under their headers; `parse` gives the same Syntax back."""
+    """Canonical model text, one row a line, blocks under their headers; `parse` gives an equal Syntax back."""
     return "\n".join(_lines(syntax)) + "\n"
 
 
