@@ -53,6 +53,9 @@ def diagnose(tokens: list[Token], refused: Token | None) -> Problem:
     if refused is None:
         return _nothing_after(tokens[-1])
     at = next(i for i, t in enumerate(tokens) if t is refused)
+    if at == 0 and refused.type in _JOINERS:
+        hint = f"Put the '{refused}' at the end of the line above if this line goes on with it."
+        return Problem(span_of(refused), f"A statement cannot start with '{refused}'.", hint)
     return _unexpected(tokens[at - 1] if at else None, refused)
 
 

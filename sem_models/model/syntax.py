@@ -202,7 +202,7 @@ def _callbacks() -> object:
 
 
 def to_text(syntax: Syntax) -> str:
-    """Canonical model text, one row a line, blocks under their headers; `parse` gives an equal Syntax back."""
+    """Canonical model text, one row a line, blocks under their headers; `parse` gives it back."""
     return "\n".join(_lines(syntax)) + "\n"
 
 
