@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from sem_models.errors import SpecError, did_you_mean
-from sem_models.model.expressions import Expression, Name
+from sem_models.model.expressions import Expression
 from sem_models.model.syntax import Constraint, Formula, Modifier, Syntax, point_at
 
 FAMILIES = (
@@ -168,9 +168,7 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     rows = _equal_modifiers(rows, syntax)
     rows = _across_groups(rows, variables, options)
     rows = _settle_labels(rows)
-    definitions = tuple(
-        (str(c.lhs.value if isinstance(c.lhs, Name) else c.lhs), c.rhs) for c in syntax.constraints if c.op == ":="
-    )
+    definitions = tuple((str(c.lhs), c.rhs) for c in syntax.constraints if c.op == ":=")
     table = ParameterTable(
         tuple(rows), variables, tuple(groups), definitions,
         tuple(c for c in syntax.constraints if c.op == "=="), options,

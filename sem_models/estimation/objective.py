@@ -1,0 +1,98 @@
+"""The normal-theory maximum likelihood objective, for complete and incomplete data alike.
+
+f(params) = ½ Σ_t (n_t / N) [log|Σ_t| + tr(Σ_t⁻¹ T_t)], so that −2 log-likelihood = 2 N f + N p log 2π.
+It knows nothing of the optimizer that calls it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sem_models.estimation import kernels, moment_space
+from sem_models.model.ram import Array, RamModel
+from sem_models.observed.patterns import Discrepancy, Patterns, discrepancy
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Everything known of one parameter vector: free rows x (..., q), implied moments, pattern parts."""
+
+    params: Array
+    free: Array
+    at: kernels.Implied
+    parts: Discrepancy
+    value: Array
+
+
+@dataclass(frozen=True, slots=True)
+class NormalTheory:
+    """Objective of a RAM model on pattern moments; without a mean structure the means are the sample's."""
+
+    ram: RamModel
+    patterns: Patterns
+    sample_mean: Array
+
+    def at(self, params: Array) -> Point | None:
+        """The point at `params`, or None where Σ is not positive definite (or I − A is singular)."""
+        free = self.ram.free_values(params)
+        try:
+            moments = kernels.implied(*self.ram.matrices(free), self.ram.n_observed)
+            mu = moments.mu if self.ram.has_means else self.sample_mean
+            parts = discrepancy(moments.sigma, mu, self.patterns)
+        except np.linalg.LinAlgError:
+            return None
+        value = 0.5 * (self.patterns.share * parts.value).sum(axis=-1)
+        if not np.isfinite(value).all():
+            return None
+        return Point(params, free, moments, parts, value)
+
+    def gradient(self, point: Point) -> Array:
+        """∂f/∂params (..., k)."""
+        by_slot = kernels.gradient(self.ram.slots, point.at, point.parts, self.patterns)
+        return self.spread_vector(by_slot) @ self.ram.reduction
+
+    def information(self, point: Point) -> Array:
+        """Expected information per row, (..., k, k)."""
+        return self._reduce(self.free_information(point, observed=False))
+
+    def hessian(self, point: Point) -> Array:
+        """Observed information per row, (..., k, k)."""
+        return self._reduce(self.free_information(point, observed=True))
+
+    def free_information(self, point: Point, *, observed: bool) -> Array:
+        """Information of the free rows before equality constraints, (..., q, q).
+
+        One pattern per group is a matter of gathers; many patterns go through the moments, where their sum
+        costs two matrix products.
+        """
+        slots, at, parts = self.ram.slots, point.at, point.parts
+        if len(self.patterns.group) == self.ram.n_groups:
+            kernel = kernels.hessian if observed else kernels.expected_information
+            return self.spread_matrix(kernel(slots, at, parts, self.patterns))
+        curve = moment_space.curvature(parts, self.patterns, self.ram.n_groups, observed=observed)
+        by_slot = moment_space.chain(curve, moment_space.jacobian(slots, at))
+        if observed:
+            by_slot = by_slot + kernels.second_order(slots, at, parts, self.patterns)
+        return self.spread_matrix(by_slot)
+
+    def _reduce(self, free_information: Array) -> Array:
+        return self.ram.reduction.T @ free_information @ self.ram.reduction
+
+    def spread_vector(self, by_slot: Array) -> Array:
+        """(..., g, n) values of slots to (..., q) values of free rows."""
+        out = np.zeros((*by_slot.shape[:-2], self.ram.n_free))
+        group, k = np.nonzero(self.ram.slots.free >= 0)
+        out[..., self.ram.slots.free[group, k]] = by_slot[..., group, k]
+        return out
+
+    def spread_matrix(self, by_slot: Array) -> Array:
+        """(..., g, n, n) values of pairs of slots to (..., q, q) of free rows; groups do not mix."""
+        q = self.ram.n_free
+        out = np.zeros((*by_slot.shape[:-3], q, q))
+        for g, index in enumerate(self.ram.slots.free):
+            used = np.flatnonzero(index >= 0)
+            rows = index[used]
+            out[..., rows[:, None], rows] = by_slot[..., g, used[:, None], used]
+        return out

@@ -1,0 +1,82 @@
+"""Moments by missing pattern, and their normal likelihood at a given Σ and μ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sem_models.model.ram import Array, IntArray
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Moments of the rows that share a group and a set of observed variables; t patterns.
+
+    group (t,); seen (t, p) which variables are observed; size (..., t) rows; mean (..., t, p) and cov
+    (..., t, p, p), divisor n, zero where unseen.
+    """
+
+    group: IntArray
+    seen: BoolArray
+    size: Array
+    mean: Array
+    cov: Array
+
+    @property
+    def share(self) -> Array:
+        """n_t / N, (..., t)."""
+        return self.size / self.size.sum(axis=-1, keepdims=True)
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.seen.all())
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """Each pattern's part in the likelihood at one Σ, μ.
+
+    weight (..., t, p, p) W = Σ_oo⁻¹ padded with zeros; shift (..., t, p) x̄ − μ padded; second
+    (..., t, p, p) S + (x̄ − μ)(x̄ − μ)ᵀ padded; value (..., t) log|Σ_oo| + tr(W second).
+    """
+
+    weight: Array
+    shift: Array
+    second: Array
+    value: Array
+
+
+def sum_by_group(values: Array, group: IntArray, n_groups: int, axis: int) -> Array:
+    """Add up patterns within groups along `axis`."""
+    if len(group) == n_groups and np.array_equal(group, np.arange(n_groups)):
+        return values
+    moved = np.moveaxis(values, axis, 0)
+    out = np.zeros((n_groups, *moved.shape[1:]))
+    np.add.at(out, group, moved)
+    return np.moveaxis(out, 0, axis)
+
+
+def discrepancy(sigma: Array, mu: Array, patterns: Patterns) -> Discrepancy:
+    """−2 log-likelihood per row of each pattern, without the p log 2π. Raises LinAlgError if Σ is not PD."""
+    seen = patterns.seen
+    sigma_t = sigma[..., patterns.group, :, :]
+    shift = patterns.mean - mu[..., patterns.group, :]
+    if not patterns.complete:
+        both = seen[:, :, None] & seen[:, None, :]
+        sigma_t = np.where(both, sigma_t, 0.0)
+        diagonal = np.arange(seen.shape[1])
+        sigma_t[..., diagonal, diagonal] += ~seen
+        shift = np.where(seen, shift, 0.0)
+    chol = np.linalg.cholesky(sigma_t)
+    inverse = np.linalg.inv(chol)
+    weight = np.swapaxes(inverse, -1, -2) @ inverse
+    if not patterns.complete:
+        weight = np.where(both, weight, 0.0)
+    log_det = 2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)
+    second = patterns.cov + shift[..., :, None] * shift[..., None, :]
+    value = log_det + (weight * second).sum(axis=(-1, -2))
+    return Discrepancy(weight, shift, second, value)

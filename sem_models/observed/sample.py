@@ -1,0 +1,346 @@
+"""From a data frame or covariance matrices to the moments that estimation works on.
+
+Every check of the data happens here, before anything long starts, and all problems of one kind are
+reported together. Divisor n throughout; a covariance matrix given with divisor n − 1 is rescaled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sem_models.errors import DataError, SpecError, did_you_mean
+from sem_models.observed.patterns import BoolArray, Patterns
+from sem_models.model.ram import Array, IntArray
+from sem_models.observed.saturated import saturated_moments
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one group that are used: values (n, p) with NaN where missing, position (n,) in the data."""
+
+    values: Array
+    position: IntArray
+    pattern: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What estimation sees of the data.
+
+    variables (p,) in the order of the moments; groups the labels in order of first appearance; cov
+    (g, p, p) and mean (g, p) saturated maximum likelihood moments; rows None for covariance input.
+    """
+
+    variables: tuple[str, ...]
+    groups: tuple[str, ...]
+    patterns: Patterns
+    cov: Array
+    mean: Array
+    has_means: bool
+    rows: tuple[Rows, ...] | None
+    n_available: int
+    dropped: dict[str, int]
+    fingerprint: str
+
+    @property
+    def n_by_group(self) -> Array:
+        out = np.zeros(len(self.groups))
+        np.add.at(out, self.patterns.group, self.patterns.size)
+        return out
+
+    @property
+    def n_used(self) -> int:
+        return int(self.patterns.size.sum())
+
+    @property
+    def complete(self) -> bool:
+        return self.patterns.complete
+
+
+def group_labels(data: pd.DataFrame, group: str | None) -> tuple[str, ...]:
+    """Labels of the groups in order of first appearance; ("",) without groups."""
+    if group is None:
+        return ("",)
+    if group not in data.columns:
+        raise DataError(
+            f"group='{group}' is not a column of the data. {did_you_mean(group, data.columns, noun='columns')}"
+        )
+    labels = tuple(str(_tidy(value)) for value in data[group].dropna().unique())
+    if len(labels) < 2:
+        raise DataError(
+            f"group='{group}' has {len(labels)} distinct value{'' if len(labels) == 1 else 's'}; a comparison needs two. "
+            "Leave out group= or choose another column."
+        )
+    if len(labels) > 50:
+        raise DataError(
+            f"group='{group}' has {len(labels)} distinct values, which looks like a measurement, not groups. "
+            "Cut it into a few bands first."
+        )
+    return labels
+
+
+def _tidy(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def sample_from_data(
+    data: pd.DataFrame,
+    variables: Sequence[str],
+    *,
+    missing: str,
+    group: str | None = None,
+    exogenous: Sequence[str] = (),
+    has_means: bool = True,
+) -> Sample:
+    """Check the columns, drop what must be dropped, and compute moments by group and missing pattern.
+
+    missing "listwise" keeps rows without any missing value; "fiml" keeps every row with at least one
+    observed variable, but not rows with a missing exogenous covariate, which the model conditions on.
+    """
+    labels = group_labels(data, group)
+    values = _numeric_columns(data, variables)
+    membership = np.zeros(len(data), dtype=np.intp)
+    dropped: dict[str, int] = {}
+    keep = np.ones(len(data), dtype=bool)
+    if group is not None:
+        codes = {label: i for i, label in enumerate(labels)}
+        membership = np.array([codes.get(str(_tidy(v)), -1) if not pd.isna(v) else -1 for v in data[group]])
+        keep &= membership >= 0
+        _count(dropped, "no group", int((membership < 0).sum()))
+    seen = ~np.isnan(values)
+    if missing == "listwise":
+        _count(dropped, "incomplete answers", int((keep & ~seen.all(axis=1)).sum()))
+        keep &= seen.all(axis=1)
+    else:
+        _count(dropped, "no answers", int((keep & ~seen.any(axis=1)).sum()))
+        keep &= seen.any(axis=1)
+        fixed = [i for i, name in enumerate(variables) if name in set(exogenous)]
+        _count(dropped, "missing covariate", int((keep & ~seen[:, fixed].all(axis=1)).sum()))
+        keep &= seen[:, fixed].all(axis=1)
+    _check_group_sizes(labels, membership, keep, len(variables), group)
+    blocks = [np.flatnonzero(keep & (membership == g)) for g in range(len(labels))]
+    for label, rows in zip(labels, blocks, strict=True):
+        _check_columns(values[rows], variables, label, group)
+    patterns, pattern_of = _patterns([values[rows] for rows in blocks])
+    cov, mean = saturated_moments(patterns, len(labels))
+    for g, label in enumerate(labels):
+        check_positive_definite(cov[g], variables, where=_where(label, group))
+    rows_by_group = tuple(
+        Rows(values[rows], rows.astype(np.intp), pattern_of[g]) for g, rows in enumerate(blocks)
+    )
+    digest = hashlib.sha256(np.ascontiguousarray(values[keep]).tobytes())
+    digest.update("\0".join([*variables, *labels]).encode())
+    digest.update(membership[keep].astype("<i8").tobytes())
+    return Sample(
+        tuple(variables), labels, patterns, cov, mean, has_means, rows_by_group, len(data), dropped, digest.hexdigest()
+    )
+
+
+def _count(dropped: dict[str, int], reason: str, rows: int) -> None:
+    if rows:
+        dropped[reason] = rows
+
+
+def _where(label: str, group: str | None) -> str:
+    return f" in group '{label}' of '{group}'" if group is not None else ""
+
+
+def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
+    """The variables as float64 (n, p); observed products `a:b` are computed from their columns."""
+    if len(data) == 0:
+        raise DataError("The data have no rows.")
+    duplicated = sorted({str(c) for c in data.columns[data.columns.duplicated()] if c in set(variables)})
+    if duplicated:
+        raise DataError(f"Column {_list(duplicated)} is there more than once. Keep one copy of each column.")
+    unknown = [
+        v for v in dict.fromkeys(part for name in variables for part in ([name] if name in data.columns else name.split(":")))
+        if v not in data.columns
+    ]  # fmt: skip
+    if unknown:
+        hints = did_you_mean(unknown[0], data.columns, noun="columns")
+        verb = "is not a column" if len(unknown) == 1 else "are not columns"
+        raise DataError(f"{_list(unknown)} {verb} of the data. {hints}")
+    columns = []
+    for name in variables:
+        parts = [name] if name in data.columns else name.split(":")
+        columns.append(np.prod([_as_float(data[part], part) for part in parts], axis=0))
+    return np.column_stack(columns)
+
+
+def _as_float(column: pd.Series, name: str) -> Array:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    numeric = pd.to_numeric(column, errors="coerce")
+    bad = numeric.isna() & column.notna()
+    if bad.any():
+        rows = [int(i) + 1 for i in np.flatnonzero(bad.to_numpy())[:3]]
+        more = f" and {int(bad.sum()) - 3} more" if bad.sum() > 3 else ""
+        raise DataError(
+            f"Column '{name}' holds text where a number is needed: row{'s' if bad.sum() > 1 else ''} "
+            f"{', '.join(map(str, rows))}{more} (counted from 1). Recode the answers as numbers or leave them empty."
+        )
+    out = numeric.to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isinf(out).any():
+        row = int(np.flatnonzero(np.isinf(out))[0]) + 1
+        raise DataError(f"Column '{name}' holds an infinite value in row {row}. Make it missing.")
+    return out
+
+
+def _list(names: Sequence[str], shown: int = 4) -> str:
+    text = ", ".join(f"'{n}'" for n in names[:shown])
+    return text + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def _check_group_sizes(
+    labels: tuple[str, ...], membership: IntArray, keep: BoolArray, n_variables: int, group: str | None
+) -> None:
+    for g, label in enumerate(labels):
+        n = int((keep & (membership == g)).sum())
+        if n <= n_variables:
+            shown = str(n) if n >= 5 or group is None else "fewer than 5"
+            raise DataError(
+                f"There are {shown} usable rows{_where(label, group)} for {n_variables} variables; the covariance matrix "
+                "needs more rows than variables. Use fewer items, merge groups, or use missing='fiml' to keep "
+                "incomplete rows."
+            )
+
+
+def _check_columns(values: Array, variables: Sequence[str], label: str, group: str | None) -> None:
+    where = _where(label, group)
+    empty = [v for v, column in zip(variables, values.T, strict=True) if np.isnan(column).all()]
+    if empty:
+        raise DataError(f"{_list(empty)} has no answers{where}. Leave the variable out of the model.")
+    constant = [v for v, column in zip(variables, values.T, strict=True) if np.nanmax(column) == np.nanmin(column)]
+    if constant:
+        raise DataError(
+            f"{_list(constant)} {'is' if len(constant) == 1 else 'are'} constant{where}: "
+            "all answers are the same, so nothing can be explained by or with it. Leave it out of the model."
+        )
+
+
+def check_positive_definite(cov: Array, variables: Sequence[str], *, where: str = "") -> None:
+    """DataError naming the variables that are linear combinations of one another, if there are any."""
+    scale = np.sqrt(np.diagonal(cov))
+    values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
+    if values[0] > 1e-9:
+        return
+    involved = [v for v, weight in zip(variables, vectors[:, 0], strict=True) if abs(weight) > 0.05]
+    if values[0] < -1e-9:
+        raise DataError(
+            f"The covariance matrix{where} is not positive definite (smallest eigenvalue of the correlations "
+            f"{values[0]:.3g}; variables involved: {_list(involved, 8)}). "
+            "Check it for typing errors, or compute it from complete rows."
+        )
+    raise DataError(
+        f"{_list(involved, 8)} are perfectly collinear{where}: one can be computed exactly from the others. "
+        "Leave one of them out of the model."
+    )
+
+
+def _patterns(blocks: Sequence[Array]) -> tuple[Patterns, list[IntArray]]:
+    """Group rows by which values are observed; returns the patterns and each row's pattern by group."""
+    group, seen_list, size, means, covs, membership = [], [], [], [], [], []
+    for g, values in enumerate(blocks):
+        seen = ~np.isnan(values)
+        unique, inverse = np.unique(seen, axis=0, return_inverse=True)
+        inverse = inverse.reshape(-1)
+        order = np.argsort(inverse, kind="stable")
+        starts = np.searchsorted(inverse[order], np.arange(len(unique)))
+        filled = np.where(seen, values, 0.0)[order]
+        counts = np.diff(np.append(starts, len(values))).astype(float)
+        mean = np.add.reduceat(filled, starts, axis=0) / counts[:, None]
+        centered = np.where(seen[order], filled - mean[inverse[order]], 0.0)
+        if len(unique) == 1:
+            cov = (centered.T @ centered / counts[0])[None]
+        elif len(values) <= 20_000:
+            outer = centered[:, :, None] * centered[:, None, :]
+            cov = np.add.reduceat(outer, starts, axis=0) / counts[:, None, None]
+        else:
+            parts = np.split(centered, starts[1:])
+            cov = np.stack([c.T @ c / len(c) for c in parts])
+        membership.append((inverse + len(group)).astype(np.intp))
+        group += [g] * len(unique)
+        seen_list.append(unique)
+        size.append(counts)
+        means.append(mean)
+        covs.append(cov)
+    return (
+        Patterns(
+            np.array(group, dtype=np.intp), np.concatenate(seen_list), np.concatenate(size),
+            np.concatenate(means), np.concatenate(covs),
+        ),
+        membership,
+    )  # fmt: skip
+
+
+Moments = pd.DataFrame | Mapping[str, pd.DataFrame]
+
+
+def sample_from_moments(
+    sample_cov: Moments,
+    sample_nobs: int | Mapping[str, int] | None,
+    variables: Sequence[str],
+    *,
+    sample_mean: object = None,
+    rescale: bool = True,
+) -> Sample:
+    """A sample from labelled covariance matrices (divisor n − 1 unless `rescale` is False), means and N.
+
+    sample_cov is a DataFrame labelled on both axes, or a dict of them by group label; sample_mean a
+    Series (or dict of Series); sample_nobs a number (or dict of numbers).
+    """
+    by_group = dict(sample_cov) if isinstance(sample_cov, Mapping) else {"": sample_cov}
+    if sample_nobs is None:
+        raise SpecError("sample_cov= needs sample_nobs=, the number of customers behind the matrix.")
+    covs, means, sizes = [], [], []
+    for label, frame in by_group.items():
+        n = int(sample_nobs[label]) if isinstance(sample_nobs, Mapping) else int(sample_nobs)  # type: ignore[call-overload]
+        covs.append(_ordered_cov(frame, variables, label) * ((n - 1) / n if rescale else 1.0))
+        mean = sample_mean.get(label) if isinstance(sample_mean, Mapping) and len(by_group) > 1 else sample_mean
+        means.append(np.zeros(len(variables)) if mean is None else _ordered_mean(mean, variables))
+        sizes.append(float(n))
+        if n <= len(variables):
+            raise DataError(f"sample_nobs is {n} for {len(variables)} variables; it must be larger.")
+        check_positive_definite(covs[-1], variables, where=f" of group '{label}'" if label else "")
+    cov, mean_array = np.array(covs), np.array(means)
+    g = len(covs)
+    patterns = Patterns(
+        np.arange(g, dtype=np.intp), np.ones((g, len(variables)), dtype=bool), np.array(sizes), mean_array, cov
+    )
+    digest = hashlib.sha256(cov.tobytes() + mean_array.tobytes() + np.array(sizes).tobytes()).hexdigest()
+    return Sample(
+        tuple(variables), tuple(by_group), patterns, cov, mean_array, sample_mean is not None, None,
+        int(sum(sizes)), {}, digest,
+    )  # fmt: skip
+
+
+def _ordered_cov(frame: pd.DataFrame, variables: Sequence[str], label: str) -> Array:
+    if not isinstance(frame, pd.DataFrame):
+        raise SpecError("sample_cov= must be a DataFrame with the variables' names on both axes.")
+    names = [str(c) for c in frame.columns]
+    unknown = [v for v in variables if v not in names]
+    if unknown:
+        raise DataError(f"{_list(unknown)} is not in sample_cov. {did_you_mean(unknown[0], names, noun='variables')}")
+    cov = frame.set_axis(names, axis=1).set_axis([str(i) for i in frame.index], axis=0)
+    if sorted(cov.index) != sorted(names):
+        raise DataError("sample_cov has different names on rows and columns; label both with the variables.")
+    array = cov.loc[list(variables), list(variables)].to_numpy(dtype=np.float64)
+    if not np.isfinite(array).all() or not np.allclose(array, array.T, rtol=1e-6, atol=1e-10):
+        raise DataError(f"sample_cov{f' of group {label!r}' if label else ''} is not a symmetric matrix of numbers.")
+    if (np.diagonal(array) <= 0).any():
+        bad = [v for v, d in zip(variables, np.diagonal(array), strict=True) if d <= 0]
+        raise DataError(f"sample_cov is not positive definite: the variance of {_list(bad)} is not positive.")
+    return (array + array.T) / 2
+
+
+def _ordered_mean(mean: object, variables: Sequence[str]) -> Array:
+    series = mean if isinstance(mean, pd.Series) else pd.Series(mean)  # type: ignore[call-overload]
+    unknown = [v for v in variables if v not in series.index]
+    if unknown:
+        raise DataError(f"{_list(unknown)} is not in sample_mean. {did_you_mean(unknown[0], series.index, noun='variables')}")
+    return series.loc[list(variables)].to_numpy(dtype=np.float64)
