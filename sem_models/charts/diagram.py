@@ -11,7 +11,7 @@ import pandas as pd
 
 from sem_models.charts import text, theme
 from sem_models.charts.layout import Array, Box, Edge, Point, layers, place_labels, shorten
-from sem_models.charts.paths import paths_title, structural
+from sem_models.charts.paths import paths_title
 from sem_models.charts.structure import ITEM_SIZE, Geometry, Structure, arrange, read_structure
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def diagram(
     chart: ChartType = alt.concat(*panels, columns=per_row, spacing=20) if len(panels) > 1 else panels[0]
     if title is None:
         regressions = bool((frame["op"] == "~").any())
-        title = paths_title(structural(frame), names=names) if regressions else "Constructs and correlations"
+        title = paths_title(frame, names=names) if regressions else "Constructs and correlations"
     note = "Standardized estimates; width and darkness show size; dashed: interval covers 0."
     notes = [n for n in (subtitle, note, geometry.key) if n]
     return theme.finish(chart, title=title, subtitle="\n".join(notes))
@@ -69,7 +69,7 @@ def diagram(
 
 def _panel(
     rows: pd.DataFrame, structure: Structure, geometry: Geometry, named: Mapping[str, str], group: str
-) -> alt.LayerChart:
+) -> ChartType:
     import altair as alt
 
     keys = zip(rows["lhs"].astype(str), rows["op"].astype(str), rows["rhs"].astype(str), strict=True)
@@ -81,10 +81,10 @@ def _panel(
     drawn = _draw_edges(lines, heads, {"x": x, "y": y})
     drawn += _draw_nodes(*_nodes(values, structure, geometry, named, group), {"x": x, "y": y}, geometry.font)
     if len(labels):
-        base = alt.Chart(labels).encode(text="text:N", x=x, y=y, **theme.tips())
+        base = alt.Chart(labels).encode(text="text:N", x=x, y=y)
         look: dict[str, Any] = {"fontSize": _LABEL, "fontWeight": "bold", "baseline": "middle"}
-        drawn.append(base.mark_text(stroke="white", strokeWidth=4, strokeJoin="round", **look))
-        drawn.append(base.mark_text(**look).encode(color=_color()))
+        drawn.append(base.mark_text(stroke="white", strokeWidth=4, strokeJoin="round", aria=False, **look))
+        drawn.append(base.mark_text(**look).encode(color=_color(), **theme.tips()))
     return alt.layer(*drawn).properties(width=geometry.width, height=geometry.height)
 
 
@@ -151,7 +151,11 @@ def _draw_nodes(
         drawn.append(outline.encode(**where, **theme.tips()))
     for look, part in words.groupby("look", sort=False):
         style = {"fontSize": font, "fontWeight": "bold"} if look == "name" else {"fontSize": ITEM_SIZE}
-        drawn.append(alt.Chart(part).mark_text(baseline="middle", **style).encode(text="text:N", **where))
+        drawn.append(
+            alt.Chart(part)
+            .mark_text(baseline="middle", **style)
+            .encode(text="text:N", **where, **theme.tips())
+        )
     return drawn
 
 
@@ -178,7 +182,7 @@ def _edges(
                 else text.path_name(a, b, named)
             )
             tip = "\n".join(t for t in (name, group, text.estimate(value, lower, upper)) if t)
-            look = {"state": _state(value, lower, upper), "tip": tip}
+            look: dict[str, Any] = {"state": _state(value, lower, upper), "tip": tip}
             head = 5.0 + 1.6 * stroke
             # The line ends inside the arrowhead, so that a wide line does not show beside its tip.
             body = shorten(points, head - 2 if arc else 0.0, head - 2)
@@ -259,7 +263,15 @@ def _nodes(
         tip_text = "\n".join(t for t in tip if t)
         outlines.append({"x": x, "y": y, "rx": shape.rx, "ry": shape.ry, "kind": kind, "tip": tip_text})
         for k, (word, look) in enumerate(shown):
-            words.append({"x": x, "y": y + 14 * (k - (len(shown) - 1) / 2), "text": word, "look": look})
+            words.append(
+                {
+                    "x": x,
+                    "y": y + 14 * (k - (len(shown) - 1) / 2),
+                    "text": word,
+                    "look": look,
+                    "tip": tip_text,
+                }
+            )
     for (node, item), (left, top, right, bottom) in geometry.boxes.items():
         x, y = (left + right) / 2, (top + bottom) / 2
         value = values.get((node, "=~", item))
@@ -268,5 +280,7 @@ def _nodes(
         size = {"rx": (right - left) / 2, "ry": (bottom - top) / 2}
         outlines.append({"x": x, "y": y, **size, "kind": "item", "tip": tip_text})
         figure = text.number(value[0]) if value else ""
-        words.append({"x": x, "y": y, "text": f"{named.get(item, item)} {figure}", "look": "small"})
+        words.append(
+            {"x": x, "y": y, "text": f"{named.get(item, item)} {figure}", "look": "small", "tip": tip_text}
+        )
     return pd.DataFrame(outlines), pd.DataFrame(words)

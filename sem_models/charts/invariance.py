@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +13,6 @@ import pandas as pd
 from sem_models.charts import text, theme
 
 if TYPE_CHECKING:
-    import altair as alt
     from altair.typing import ChartType
 
 # Chen (2007), Structural Equation Modeling 14, p. 501, total N > 300; Cheung & Rensvold (2002) for CFI.
@@ -32,9 +34,9 @@ def invariance(
     import altair as alt
 
     theme.require(table, ("level", "cfi", "rmsea"), "table of invariance levels")
-    _check(comparisons)
-    heading = title if title is not None else invariance_title(comparisons)
-    data = _drawn(table, comparisons)
+    steps = _steps(comparisons)
+    heading = title if title is not None else _sentence(steps, 0.05)
+    data = _drawn(table, steps)
     height = 36 * len(data)
     cfi = _panel(data, "cfi", "change in CFI", CFI_DROP, height, labels=True)
     rmsea = _panel(data, "rmsea", "change in RMSEA", RMSEA_RISE, height, labels=False)
@@ -58,81 +60,90 @@ def invariance(
 
 def invariance_title(comparisons: pd.DataFrame, *, alpha: float = 0.05) -> str:
     """The highest level that keeps within the limits, and where the test says otherwise."""
-    _check(comparisons)
-    held: pd.Series | None = None
-    broken: pd.Series | None = None
-    for _, row in comparisons.iterrows():
-        if not _within(row):
-            broken = row
-            break
-        held = row
-    sentences = []
-    if held is not None:
-        sentences.append(
-            f"{_capital(held['level'])} invariance is tenable by the changes in fit ({_changes(held)})"
-        )
-        if float(held["pvalue"]) < alpha:
-            sentences.append(f"the likelihood-ratio test rejects it ({text.pvalue(float(held['pvalue']))})")
-    if broken is not None:
-        level = str(broken["level"])
-        start = (
-            f"{level} invariance is not"
-            if sentences
-            else f"{_capital(level)} invariance is not tenable by the changes in fit"
-        )
-        sentences.append(f"{start} ({_changes(broken)})")
-    return "; ".join(sentences)
+    return _sentence(_steps(comparisons), alpha)
 
 
-def _check(comparisons: pd.DataFrame) -> None:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    level: str
+    against: str
+    chisq_diff: float
+    df_diff: float
+    pvalue: float
+    delta_cfi: float
+    delta_rmsea: float
+
+    @property
+    def within(self) -> bool:
+        return self.delta_cfi >= CFI_DROP and self.delta_rmsea <= RMSEA_RISE
+
+    @property
+    def changes(self) -> str:
+        cfi, rmsea = text.number(self.delta_cfi, 3), text.number(self.delta_rmsea, 3)
+        return f"ΔCFI{text.NBSP}{cfi}, ΔRMSEA{text.NBSP}{rmsea}"
+
+    @property
+    def test(self) -> str:
+        chisq = text.number(self.chisq_diff, 1, bounded=False)
+        return f"Δχ²({text.number(self.df_diff, 0)}) = {chisq}, {text.pvalue(self.pvalue)}"
+
+
+def _steps(comparisons: pd.DataFrame) -> list[_Step]:
     columns = ("level", "against", "chisq_diff", "df_diff", "pvalue", "delta_cfi", "delta_rmsea")
     theme.require(comparisons, columns, "table of invariance comparisons")
+    return [
+        _Step(
+            level=str(r["level"]),
+            against=str(r["against"]),
+            chisq_diff=float(r["chisq_diff"]),
+            df_diff=float(r["df_diff"]),
+            pvalue=float(r["pvalue"]),
+            delta_cfi=float(r["delta_cfi"]),
+            delta_rmsea=float(r["delta_rmsea"]),
+        )
+        for r in comparisons.to_dict("records")
+    ]
 
 
-def _within(row: pd.Series) -> bool:
-    return bool(float(row["delta_cfi"]) >= CFI_DROP and float(row["delta_rmsea"]) <= RMSEA_RISE)
+def _sentence(steps: Sequence[_Step], alpha: float) -> str:
+    broken = next((s for s in steps if not s.within), None)
+    held = steps[: steps.index(broken)] if broken else steps
+    parts = []
+    if held:
+        top = held[-1]
+        level = top.level[:1].upper() + top.level[1:]
+        parts.append(f"{level} invariance is tenable by the changes in fit ({top.changes})")
+        rejected = [s for s in held if s.pvalue < alpha]
+        if rejected:
+            listed = text.listing([f"{s.level}, {text.pvalue(s.pvalue)}" for s in rejected])
+            parts.append(f"the likelihood-ratio test rejects it ({listed})")
+    if broken:
+        by = "" if parts else " by the changes in fit"
+        level = broken.level if parts else broken.level[:1].upper() + broken.level[1:]
+        parts.append(f"{level} invariance is not{'' if parts else ' tenable'}{by} ({broken.changes})")
+    return "; ".join(parts)
 
 
-def _changes(row: pd.Series) -> str:
-    cfi, rmsea = (text.number(float(row[c]), 3) for c in ("delta_cfi", "delta_rmsea"))
-    return f"ΔCFI{text.NBSP}{cfi}, ΔRMSEA{text.NBSP}{rmsea}"
-
-
-def _test(chisq: float, df: float, p: float) -> str:
-    return f"Δχ²({text.number(df, 0)}) = {text.number(chisq, 1, bounded=False)}, {text.pvalue(p)}"
-
-
-def _capital(word: object) -> str:
-    return str(word)[:1].upper() + str(word)[1:]
-
-
-def _drawn(table: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
-    levels = table.assign(level=table["level"].astype(str)).set_index("level")[["cfi", "rmsea"]].astype(float)
-    data = pd.DataFrame(
-        {
-            "step": [f"{r.level}\nagainst {r.against}" for r in comparisons.itertuples()],
-            "cfi": comparisons["delta_cfi"].to_numpy(float),
-            "rmsea": comparisons["delta_rmsea"].to_numpy(float),
-            "test": [
-                _test(float(r.chisq_diff), float(r.df_diff), float(r.pvalue))
-                for r in comparisons.itertuples()
-            ],
-            "within": np.where(
-                [_within(r) for _, r in comparisons.iterrows()], "within the limits", "beyond a limit"
-            ),
-        }
-    )
-    for name in ("cfi", "rmsea"):
-        data[f"{name}_text"] = [text.number(v, 3) for v in data[name]]
-    tips = []
-    for row, drawn in zip(comparisons.itertuples(), data.itertuples(), strict=True):
-        fit = ""
-        if str(row.level) in levels.index:
-            cfi, rmsea = levels.loc[str(row.level), ["cfi", "rmsea"]]
-            fit = f"\nCFI {text.number(float(cfi), 3)}, RMSEA {text.number(float(rmsea), 3)}"
-        changes = f"change: CFI {drawn.cfi_text}, RMSEA {drawn.rmsea_text}"
-        tips.append(f"{row.level} against {row.against}{fit}\n{changes}\n{drawn.test}\n{drawn.within}")
-    return data.assign(tip=tips)
+def _drawn(table: pd.DataFrame, steps: Sequence[_Step]) -> pd.DataFrame:
+    fits = {str(r["level"]): (float(r["cfi"]), float(r["rmsea"])) for r in table.to_dict("records")}
+    marks = []
+    for s in steps:
+        cfi, rmsea = fits.get(s.level, (math.nan, math.nan))
+        fit = f"CFI {text.number(cfi, 3)}, RMSEA {text.number(rmsea, 3)}"
+        within = "within the limits" if s.within else "beyond a limit"
+        marks.append(
+            {
+                "step": f"{s.level}\nagainst {s.against}",
+                "cfi": s.delta_cfi,
+                "rmsea": s.delta_rmsea,
+                "cfi_text": text.number(s.delta_cfi, 3),
+                "rmsea_text": text.number(s.delta_rmsea, 3),
+                "test": s.test,
+                "within": within,
+                "tip": f"{s.level} against {s.against}\n{fit}\nchange: {s.changes}\n{s.test}\n{within}",
+            }
+        )
+    return pd.DataFrame(marks)
 
 
 def _panel(
@@ -144,7 +155,7 @@ def _panel(
     *,
     labels: bool,
     width: float = 120,
-) -> alt.LayerChart:
+) -> ChartType:
     import altair as alt
 
     values = np.append(data[name].to_numpy(float), [0.0, limit * 1.5, -limit * 0.5])
@@ -163,11 +174,13 @@ def _panel(
     y = alt.Y("step:N", sort=None, title=None).axis(
         labelExpr="split(datum.label, '\\n')", domain=False, ticks=False, labels=labels, labelPadding=8
     )
-    band = alt.Chart(shaded).mark_rect(color=theme.BAND).encode(x=alt.X("from:Q"), x2="to:Q")
-    zero = alt.Chart(pd.DataFrame({name: [0.0]})).mark_rule(color=theme.MUTED).encode(x=f"{name}:Q")
+    band = alt.Chart(shaded).mark_rect(color=theme.BAND, aria=False).encode(x=alt.X("from:Q"), x2="to:Q")
+    zero = (
+        alt.Chart(pd.DataFrame({name: [0.0]})).mark_rule(color=theme.MUTED, aria=False).encode(x=f"{name}:Q")
+    )
     at = (
         alt.Chart(pd.DataFrame({name: [limit]}))
-        .mark_rule(color=theme.MUTED, strokeDash=[4, 3])
+        .mark_rule(color=theme.MUTED, strokeDash=[4, 3], aria=False)
         .encode(x=f"{name}:Q")
     )
     states = ["within the limits", "beyond a limit"]
@@ -183,5 +196,7 @@ def _panel(
         ),
         **theme.tips(),
     )
-    words = base.mark_text(align="left", dx=8).encode(x=alt.value(width), y=y, text=f"{name}_text:N")
+    words = base.mark_text(align="left", dx=8).encode(
+        x=alt.value(width), y=y, text=f"{name}_text:N", **theme.tips()
+    )
     return alt.layer(band, zero, at, points, words).properties(width=width, height=height)

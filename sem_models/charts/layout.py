@@ -133,7 +133,7 @@ def place_labels(
     order = sorted(range(len(curves)), key=lambda i: float(np.hypot(*(curves[i][-1] - curves[i][0]))))
     for _ in range(3):
         for i in order:
-            taken = [_box(*spots[j][chosen[j]], sizes[j]) for j in placed - {i}]
+            taken = [_box(spots[j][chosen[j]][0], spots[j][chosen[j]][1], sizes[j]) for j in placed - {i}]
             clash = [sum(_overlap(_box(x, y, sizes[i]), t) for t in taken) for x, y in spots[i]]
             chosen[i] = int(np.argmin(fixed[i] + 0.8 * np.array(clash)))
             placed.add(i)

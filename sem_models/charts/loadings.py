@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from sem_models.charts import text, theme
+from sem_models.charts.rows import Row, read_rows
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -31,9 +32,9 @@ def loadings(
     import altair as alt
 
     rows = _loading_rows(frame)
-    heading = title if title is not None else loadings_title(rows, threshold=threshold, names=names)
+    heading = title if title is not None else _sentence(rows, threshold, names or {})
     data = _drawn(rows, names or {})
-    groups = theme.group_labels(rows)
+    groups = theme.group_labels(data)
     color, shape, _ = theme.scales(groups)
     # Dots, not bars: the axis need not start at 0, but never hides how far the loadings are from it.
     low = min(0.4, math.floor(5 * float(data[["value", "lower"]].min().min())) / 5)
@@ -80,14 +81,16 @@ def loadings(
         )
         line = (
             alt.Chart(pd.DataFrame({"value": [threshold]}))
-            .mark_rule(strokeDash=[4, 3], color=theme.MUTED)
+            .mark_rule(strokeDash=[4, 3], color=theme.MUTED, aria=False)
             .encode(x="value:Q")
         )
         layers = [
             line,
             bars,
             points,
-            base.mark_text(align="left", dx=8).encode(x=alt.value(width), text="figures:N", **where),
+            base.mark_text(align="left", dx=8).encode(
+                x=alt.value(width), text="figures:N", **where, **theme.tips()
+            ),
         ]
         lines = max(i.count("\n") + 1 for i in part["item"])
         height = part["item"].nunique() * max(16 * len(groups) + 5, 13 * lines + 6)
@@ -113,42 +116,40 @@ def loadings_title(
     frame: pd.DataFrame, *, threshold: float = 0.5, names: Mapping[str, str] | None = None
 ) -> str:
     """How many loadings reach the threshold, and the weakest one with its interval."""
-    rows = frame if "value" in frame.columns else _loading_rows(frame)
-    named = names or {}
-    weakest = rows.loc[rows["value"].abs().idxmin()]
-    group = str(weakest.get("group", "") or "")
-    which = f"{named.get(str(weakest['rhs']), weakest['rhs'])}{f' in {group}' if group else ''}"
-    figures = text.estimate(float(weakest["value"]), float(weakest["ci_lower"]), float(weakest["ci_upper"]))
-    below = int((rows["value"].abs() < threshold).sum())
+    return _sentence(_loading_rows(frame), threshold, names or {})
+
+
+def _sentence(rows: Sequence[Row], threshold: float, named: Mapping[str, str]) -> str:
+    weakest = min(rows, key=lambda r: abs(r.value))
+    item = named.get(weakest.rhs, weakest.rhs)
+    lowest = f"the lowest is {item}{f' in {weakest.group}' if weakest.group else ''}, {weakest.figures()}"
+    below = sum(abs(r.value) < threshold for r in rows)
     at = text.number(threshold)
     if below == 0:
-        return f"All {len(rows)} loading estimates reach {at}; the lowest is {which}, {figures}"
+        return f"All {len(rows)} loading estimates reach {at}; {lowest}"
     verb = "is" if below == 1 else "are"
-    return f"{below} of {len(rows)} loading estimates {verb} below {at}; the lowest is {which}, {figures}"
+    return f"{below} of {len(rows)} loading estimates {verb} below {at}; {lowest}"
 
 
-def _loading_rows(frame: pd.DataFrame) -> pd.DataFrame:
+def _loading_rows(frame: pd.DataFrame) -> list[Row]:
     theme.require(frame, ("lhs", "op", "rhs", "est_std", "ci_lower", "ci_upper"), "table of loadings")
-    rows = frame[frame["op"] == "=~"]
-    theme.require(rows, (), "table of loadings (rows with op '=~')")
-    return rows.assign(value=rows["est_std"].astype(float))
+    return read_rows(frame[frame["op"] == "=~"], "table of loadings (rows with op '=~')", value="est_std")
 
 
-def _drawn(rows: pd.DataFrame, named: Mapping[str, str]) -> pd.DataFrame:
-    item = [named.get(str(i), str(i)) for i in rows["rhs"]]
-    data = pd.DataFrame(
-        {
-            "construct": [named.get(str(c), str(c)) for c in rows["lhs"]],
-            "item": ["\n".join(text.wrap(i, 190, theme.TEXT)) for i in item],
-            "group": rows["group"].astype(str).to_numpy() if "group" in rows.columns else "",
-            "value": rows["value"].to_numpy(float),
-            "lower": rows["ci_lower"].to_numpy(float),
-            "upper": rows["ci_upper"].to_numpy(float),
-        }
-    )
-    data["figures"] = [text.estimate(r.value, r.lower, r.upper) for r in data.itertuples()]
-    data["tip"] = [
-        "\n".join(p for p in (f"{r.construct}: {i}", r.group, r.figures) if p)
-        for r, i in zip(data.itertuples(), item, strict=True)
-    ]
-    return data
+def _drawn(rows: Sequence[Row], named: Mapping[str, str]) -> pd.DataFrame:
+    marks = []
+    for r in rows:
+        construct, item = named.get(r.lhs, r.lhs), named.get(r.rhs, r.rhs)
+        marks.append(
+            {
+                "construct": construct,
+                "item": "\n".join(text.wrap(item, 190, theme.TEXT)),
+                "group": r.group,
+                "value": r.value,
+                "lower": r.value if r.fixed else r.lower,
+                "upper": r.value if r.fixed else r.upper,
+                "figures": r.figures(),
+                "tip": "\n".join(t for t in (f"{construct}: {item}", r.group, r.figures()) if t),
+            }
+        )
+    return pd.DataFrame(marks)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sem_models.charts import text, theme
+from sem_models.charts.rows import Row, read_rows
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -111,79 +112,67 @@ def slopes_title(
     named = names or {}
     to = named.get(outcome, outcome)
     if differences is not None:
-        theme.require(differences, ("predictor", "est", "ci_lower", "ci_upper"), "table of slope differences")
-        return _sentence_start("; ".join(_difference(r, to, named) for _, r in differences.iterrows()))
-    if slopes is not None:
-        theme.require(slopes, ("predictor", "est", "ci_lower", "ci_upper"), "table of slopes")
-        parts = [
-            _slopes_of(p, slopes[slopes["predictor"] == p], named) for p in text.unique(slopes["predictor"])
-        ]
-        return f"Slope of {to} on {'; on '.join(parts)}" + (
-            "; differences are not tested here" if len(theme.group_labels(slopes)) > 1 else ""
+        tested = read_rows(
+            differences, "table of slope differences", value="est", lhs="predictor", rhs="predictor"
         )
+        sentence = "; ".join(_difference(r, to, named) for r in tested)
+        return sentence[:1].upper() + sentence[1:]
+    if slopes is not None:
+        rows = read_rows(slopes, "table of slopes", value="est", lhs="predictor", rhs="predictor")
+        parts = [
+            _slopes_of(p, [r for r in rows if r.rhs == p], named) for p in text.unique(slopes["predictor"])
+        ]
+        untested = "; differences are not tested here" if len({r.group for r in rows}) > 1 else ""
+        return f"Slope of {to} on {'; on '.join(parts)}{untested}"
     return f"{to} at levels of {text.listing([named.get(p, p) for p in predictors or []])}"
 
 
-def _difference(row: pd.Series, to: str, named: Mapping[str, str]) -> str:
-    figures = _figures(row)
-    predictor = named.get(str(row["predictor"]), str(row["predictor"]))
-    first, second = (str(row.get(c, "") or "") for c in ("group", "reference_group"))
-    between = f" between {first} and {second}" if first and second else ""
-    if text.covers_zero(float(row["ci_lower"]), float(row["ci_upper"])):
-        return f"no detectable difference{between} in the slope of {to} on {predictor} ({figures})"
-    if not between:
-        return f"the slope of {to} on {predictor} differs between the groups by {figures}"
-    word = "higher" if float(row["est"]) > 0 else "lower"
-    return f"the slope of {to} on {predictor} is {word} for {first} than for {second} by {figures}"
+def _difference(row: Row, to: str, named: Mapping[str, str]) -> str:
+    predictor = named.get(row.rhs, row.rhs)
+    both = bool(row.group and row.reference)
+    if row.open:
+        between = f" between {row.group} and {row.reference}" if both else ""
+        return f"no detectable difference{between} in the slope of {to} on {predictor} ({row.figures()})"
+    if not both:
+        return f"the slope of {to} on {predictor} differs between the groups by {row.figures()}"
+    word = "higher" if row.value > 0 else "lower"
+    groups = f"for {row.group} than for {row.reference}"
+    return f"the slope of {to} on {predictor} is {word} {groups} by {row.figures()}"
 
 
-def _slopes_of(predictor: str, rows: pd.DataFrame, named: Mapping[str, str]) -> str:
+def _slopes_of(predictor: str, rows: list[Row], named: Mapping[str, str]) -> str:
     parts = []
-    for _, row in rows.iterrows():
-        open_ = text.covers_zero(float(row["ci_lower"]), float(row["ci_upper"]))
-        group = str(row.get("group", "") or "")
-        notes = [n for n in (group, "not detectable" if open_ else "") if n]
-        parts.append(
-            f"{_figures(row)}{f' ({text.listing(notes)})' if notes else ''}".replace(" and not", ", not")
-        )
+    for row in rows:
+        notes = ", ".join(n for n in (row.group, "not detectable" if row.open else "") if n)
+        parts.append(f"{row.figures()} ({notes})" if notes else row.figures())
     return f"{named.get(predictor, predictor)}: {text.listing(parts, 4)}"
 
 
-def _figures(row: pd.Series) -> str:
-    return text.estimate(float(row["est"]), float(row["ci_lower"]), float(row["ci_upper"]))
-
-
-def _sentence_start(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
 def _drawn(frame: pd.DataFrame, slopes: pd.DataFrame | None, named: Mapping[str, str]) -> pd.DataFrame:
-    data = (
-        frame[["group", "predictor"]]
-        .astype(str)
-        .assign(**{c: frame[c].astype(float) for c in ("x", "y", "lower", "upper")})
+    """The lines' points in order of x, a few of them marked, with what to show on hovering."""
+    known = (
+        read_rows(slopes, "table of slopes", value="est", lhs="predictor", rhs="predictor")
+        if slopes is not None
+        else []
     )
-    data = data.sort_values("x", kind="stable")
-    data["marked"] = False
-    tips: dict[tuple[str, str], str] = {}
-    for (group, predictor), part in data.groupby(["group", "predictor"], sort=False):
-        keep = np.linspace(0, len(part) - 1, min(4, len(part))).round().astype(int)
-        data.loc[part.index[keep], "marked"] = True
-        tips[str(group), str(predictor)] = _slope_tip(str(group), str(predictor), slopes, named)
-    data["tip"] = [tips[g, p] for g, p in zip(data["group"], data["predictor"], strict=True)]
-    points = [
-        f"{t}\nx {text.number(r.x, bounded=False)}: {text.estimate(r.y, r.lower, r.upper, bounded=False)}"
-        for t, r in zip(data["tip"], data.itertuples(), strict=True)
-    ]
-    data["tip"] = np.where(data["marked"], points, data["tip"])
-    return data
+    parts: list[pd.DataFrame] = []
+    for group, predictor in dict.fromkeys(zip(frame["group"], frame["predictor"], strict=True)):
+        part = frame[(frame["group"] == group) & (frame["predictor"] == predictor)]
+        line = part[["x", "y", "lower", "upper"]].astype(float).sort_values("x", kind="stable")
+        marked = np.zeros(len(line), dtype=bool)
+        marked[np.linspace(0, len(line) - 1, min(4, len(line))).round().astype(int)] = True
+        slope = next((r for r in known if r.rhs == str(predictor) and r.group in (str(group), "")), None)
+        shown = [
+            named.get(str(predictor), str(predictor)),
+            str(group),
+            f"slope {slope.figures()}" if slope else "",
+        ]
+        tip = "\n".join(t for t in shown if t)
+        points = zip(*(line[c] for c in ("x", "y", "lower", "upper")), marked, strict=True)
+        tips = [f"{tip}\n{_point(x, y, lo, up)}" if m else tip for x, y, lo, up, m in points]
+        parts.append(line.assign(group=str(group), predictor=str(predictor), marked=marked, tip=tips))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _slope_tip(group: str, predictor: str, slopes: pd.DataFrame | None, named: Mapping[str, str]) -> str:
-    shown = "\n".join(p for p in (named.get(predictor, predictor), group) if p)
-    if slopes is None:
-        return shown
-    rows = slopes[slopes["predictor"].astype(str) == predictor]
-    if "group" in slopes.columns:
-        rows = rows[rows["group"].astype(str) == group]
-    return shown if rows.empty else f"{shown}\nslope {_figures(rows.iloc[0])}"
+def _point(x: float, y: float, lower: float, upper: float) -> str:
+    return f"at {text.number(x, bounded=False)}: {text.estimate(y, lower, upper, bounded=False)}"

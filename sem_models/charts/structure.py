@@ -118,7 +118,9 @@ def _words(
         name = names.get(node, node)
         pieces = max(text.text_width(w, font, bold=True) for w in name.replace("-", "- ").split())
         lines = tuple(text.wrap(name, width, font, bold=True))
-        if name != node and (pieces > width or len(lines) > 3):
+        if name == node:
+            lines = (node,)  # ids stay whole; the outline grows with them
+        elif pieces > width or len(lines) > 3:
             replaced.append(f"{node}: {name}")
             lines = (node,)
         words[node] = lines

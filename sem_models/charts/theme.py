@@ -99,7 +99,8 @@ def finish(chart: ChartType, *, title: str, subtitle: str = "", width: float = W
         limit=0,
         offset=12,
     )
-    return chart.properties(title=heading, padding=8).configure(**configuration())
+    finished: ChartType = chart.properties(title=heading, padding=8).configure(**configuration())
+    return finished
 
 
 def configuration() -> dict[str, Any]:
