@@ -1,0 +1,44 @@
+"""Structural equation modeling for service research. `import sem_models as sm`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "fit": "sem_models.estimation.fit",
+    "Fit": "sem_models.inference.result",
+    "load": "sem_models.model.spec",
+    "ModelSpec": "sem_models.model.spec",
+    "catalogue_names": "sem_models.model.spec",
+    "invariance": "sem_models.moderation.groups",
+    "SEMError": "sem_models.errors",
+    "SpecError": "sem_models.errors",
+    "DataError": "sem_models.errors",
+    "IdentificationError": "sem_models.errors",
+    "ConvergenceError": "sem_models.errors",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+if TYPE_CHECKING:
+    from sem_models.errors import ConvergenceError, DataError, IdentificationError, SEMError, SpecError
+    from sem_models.estimation.fit import fit
+    from sem_models.inference.result import Fit
+    from sem_models.model.spec import ModelSpec, catalogue_names, load
+    from sem_models.moderation.groups import invariance
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import sem_models` stays fast."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'sem_models' has no attribute '{name}'")
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

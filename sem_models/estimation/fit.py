@@ -1,0 +1,190 @@
+"""`sm.fit`: the one place that sees the whole chain from model and data to a `Fit`."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sem_models.errors import DataError, SpecError
+from sem_models.estimation.identification import check_identified
+from sem_models.estimation.objective import NormalTheory
+from sem_models.estimation.optimizer import Outcome, Solution, minimize
+from sem_models.estimation.options import Options, resolve
+from sem_models.estimation.starts import starting_values
+from sem_models.inference.result import Fit
+from sem_models.inference.solved import Solved
+from sem_models.inference.test_statistics import n_moments
+from sem_models.model.ram import build_ram
+from sem_models.model.syntax import parse
+from sem_models.model.table import ParameterTable, build_table, classify
+from sem_models.observed.sample import Moments, Sample, group_labels, sample_from_data, sample_from_moments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sem_models.model.spec import ModelSpec
+
+
+def fit(
+    model: str | ModelSpec,
+    data: Any = None,
+    *,
+    estimator: str = "ML",
+    missing: str = "listwise",
+    group: str | None = None,
+    group_equal: str | Sequence[str] = (),
+    group_partial: str | Sequence[str] = (),
+    ordered: Sequence[str] | bool = (),
+    sample_cov: Moments | None = None,
+    sample_mean: Any = None,
+    sample_nobs: int | Mapping[str, int] | None = None,
+    engine: str = "native",
+    seed: int | None = None,
+    **options: Any,
+) -> Fit:
+    """Fit a structural equation model by maximum likelihood.
+
+    Parameters
+    ----------
+    model : str or ModelSpec
+        lavaan syntax, a specification from `sm.load`, or the name of a shipped one.
+    data : DataFrame or Survey, optional
+        One row a customer. A Survey is used through its `analysis_frame()`.
+    estimator : "ML" or "MLR"
+        MLR gives sandwich standard errors and the Yuan–Bentler (Mplus) scaled test.
+    missing : "listwise" or "fiml"
+        "fiml" uses every row with at least one answer (also called "ml").
+    group : str, optional
+        Column that splits the customers; groups come in order of first appearance.
+    group_equal, group_partial : sequence of str
+        Parameter families equal across groups ("loadings", "intercepts", …) and the exceptions ("x3~1").
+    sample_cov, sample_mean, sample_nobs
+        Labelled covariance matrix (divisor n − 1), means and N in place of data; dicts by group label.
+    engine : "native" or "semopy"
+        "semopy" fits the same parameter table with semopy, for a second opinion.
+    **options
+        Any option of lavaan's `sem()` in snake case; unknown ones are errors.
+
+    Raises
+    ------
+    SpecError, DataError, IdentificationError
+        Before the estimation starts, each naming what is wrong, where, and what to do.
+    """
+    spec_id, spec = _specification(model)
+    frame = _frame(data)
+    if frame is None and sample_cov is None:
+        raise DataError("fit() needs data, or sample_cov= with sample_nobs=.")
+    if frame is not None and sample_cov is not None:
+        raise SpecError("fit() got both data and sample_cov=. Give one of them.")
+    labels = group_labels(frame, group) if frame is not None else _cov_labels(sample_cov)
+    text = model if spec is None else spec.syntax(groups=labels if len(labels) > 1 else ())
+    assert isinstance(text, str)
+    syntax = parse(text)
+    resolved = resolve(
+        {**options, "ordered": tuple(ordered) if not isinstance(ordered, bool) else ordered},
+        estimator=estimator, missing=missing, group=group, group_equal=group_equal, group_partial=group_partial,
+        engine=engine, seed=seed, has_groups=len(labels) > 1,
+        has_intercepts=any(f.op == "~1" for f in syntax.formulas), has_sample_mean=sample_mean is not None,
+    )  # fmt: skip
+    table = build_table(syntax, resolved.table, labels)
+    observed = table.variables.observed
+    if frame is not None:
+        exogenous = classify(syntax).exogenous if resolved.table.fixed_x else ()
+        sample = sample_from_data(
+            frame, observed, missing=resolved.missing, group=group, exogenous=exogenous,
+            has_means=resolved.table.meanstructure,
+        )  # fmt: skip
+    else:
+        assert sample_cov is not None
+        if resolved.missing == "fiml":
+            raise SpecError("missing='fiml' needs the raw data; a covariance matrix has no missing answers.")
+        sample = sample_from_moments(
+            sample_cov, sample_nobs, observed, sample_mean=sample_mean, rescale=resolved.sample_cov_rescale
+        )
+    if engine == "semopy":
+        from sem_models.estimation.semopy_engine import solve_with_semopy
+
+        solved = solve_with_semopy(table, sample, resolved)
+    else:
+        solved = solve(table, sample, resolved)
+    return Fit(solved, text, spec_id, _provenance(sample, text, resolved))
+
+
+def solve(table: ParameterTable, sample: Sample, options: Options, start: np.ndarray | None = None) -> Solved:
+    """Estimate a parameter table on a sample: identification, starting values, optimization."""
+    ram = build_ram(table, sample.cov, sample.mean)
+    objective = NormalTheory(ram, sample.patterns, sample.mean)
+    begin = starting_values(table, ram, sample.cov, sample.mean) if start is None else start
+    if options.check_identification:
+        check_identified(objective, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
+    if not sample.complete:
+        begin = _complete_data_start(objective, sample, begin, options.max_iterations)
+    solution = minimize(objective, begin, n_rows=sample.n_used, max_iterations=options.max_iterations)
+    if solution.outcome is Outcome.BAD_START:
+        raise SpecError(Outcome.BAD_START.value)
+    return Solved(table, ram, sample, options, objective, solution)
+
+
+def _complete_data_start(objective: NormalTheory, sample: Sample, begin: np.ndarray, max_iterations: int) -> np.ndarray:
+    """Parameters that fit the EM moments as if they were complete: close to the FIML optimum, and cheap."""
+    from sem_models.observed.patterns import Patterns
+
+    g, p = len(sample.groups), len(sample.variables)
+    complete = Patterns(np.arange(g, dtype=np.intp), np.ones((g, p), dtype=bool), sample.n_by_group, sample.mean, sample.cov)
+    near: Solution = minimize(
+        NormalTheory(objective.ram, complete, sample.mean), begin, n_rows=sample.n_used, max_iterations=max_iterations, tolerance=1e-3
+    )
+    if near.point is None or objective.at(near.point.params) is None:
+        return begin
+    return near.point.params
+
+
+def _specification(model: Any) -> tuple[str, ModelSpec | None]:
+    if isinstance(model, str):
+        if not any(mark in model for mark in "~=<>|\n"):
+            from sem_models.model.spec import load
+
+            spec = load(model)
+            return spec.id, spec
+        return "custom", None
+    from sem_models.model.spec import ModelSpec
+
+    if not isinstance(model, ModelSpec):
+        raise SpecError(f"The model must be text or a ModelSpec, not {type(model).__name__}. Use sm.load(name) or lavaan syntax.")
+    return model.id, model
+
+
+def _frame(data: Any) -> pd.DataFrame | None:
+    if data is None:
+        return None
+    if hasattr(data, "analysis_frame"):
+        data = data.analysis_frame().data
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame):
+        raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
+    return data
+
+
+def _cov_labels(sample_cov: Any) -> tuple[str, ...]:
+    return tuple(str(k) for k in sample_cov) if isinstance(sample_cov, Mapping) else ("",)
+
+
+def _provenance(sample: Sample, text: str, options: Options) -> dict[str, Any]:
+    from sem_models import __version__
+
+    return {
+        "data_hash": sample.fingerprint,
+        "spec_hash": hashlib.sha256(text.encode()).hexdigest(),
+        "engine": options.engine,
+        "version": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "options": options.as_dict(),
+    }
+
+

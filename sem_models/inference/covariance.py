@@ -1,0 +1,73 @@
+"""Covariance of the estimates: inverse information or the sandwich of casewise scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sem_models.errors import SpecError
+from sem_models.estimation.objective import NormalTheory, Point
+from sem_models.estimation.scores import free_scores
+from sem_models.model.ram import Array
+from sem_models.observed.sample import Sample
+
+Information = Literal["expected", "observed"]
+StandardErrors = Literal["standard", "robust.huber.white", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCovariance:
+    """Covariance of the free rows, free (q, q), NaN where it does not exist, and its parts per row.
+
+    information (k, k) A; meat (k, k) B = Σ s sᵀ / N, or None without casewise scores.
+    """
+
+    free: Array
+    information: Array
+    meat: Array | None
+    singular: bool
+
+
+def parameter_covariance(
+    objective: NormalTheory, point: Point, sample: Sample, *, se: StandardErrors, information: Information, scores: bool
+) -> ParameterCovariance:
+    """(N A)⁻¹, or A⁻¹ B A⁻¹ / N for se "robust.huber.white" (Yuan & Bentler, 2000, eq. 10).
+
+    `scores` asks for B even when the standard errors do not need it. Raises SpecError where B is needed
+    and the data are only moments.
+    """
+    reduction = objective.ram.reduction
+    curve = objective.hessian(point) if information == "observed" else objective.information(point)
+    meat = None
+    if scores or se == "robust.huber.white":
+        if sample.rows is None:
+            raise SpecError(
+                "Robust standard errors and tests need the raw data, not a covariance matrix. "
+                "Pass data=, or use estimator='ML'."
+            )
+        by_row = free_scores(objective, point, sample.rows) @ reduction
+        meat = by_row.T @ by_row / sample.n_used
+    inverse = _inverse(curve)
+    if inverse is None:
+        blank = np.full((objective.ram.n_free,) * 2, np.nan)
+        return ParameterCovariance(blank, curve, meat, True)
+    middle = inverse @ meat @ inverse if se == "robust.huber.white" and meat is not None else inverse
+    if se == "none":
+        middle = np.full_like(middle, np.nan)
+    return ParameterCovariance(reduction @ middle @ reduction.T / sample.n_used, curve, meat, False)
+
+
+def _inverse(information: Array) -> Array | None:
+    """Inverse in the scale of the diagonal; None where the matrix is singular to working precision."""
+    if not len(information):
+        return information
+    scale = np.sqrt(np.abs(np.diagonal(information)))
+    if (scale == 0).any() or not np.isfinite(scale).all():
+        return None
+    scaled = information / np.outer(scale, scale)
+    if 1.0 / np.linalg.cond(scaled) < 1e-13:
+        return None
+    inverse = np.linalg.inv(scaled)
+    return np.asarray((inverse + inverse.T) / 2 / np.outer(scale, scale))

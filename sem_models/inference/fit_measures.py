@@ -1,0 +1,220 @@
+"""All fit measures of a fitted model under lavaan's names, dots as underscores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import nan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sem_models.estimation.objective import NormalTheory, Point
+from sem_models.estimation.optimizer import minimize
+from sem_models.inference import measures as m
+from sem_models.inference import residuals
+from sem_models.inference.baseline import baseline_model
+from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
+from sem_models.inference.test_statistics import ChiSquare, n_moments
+
+if TYPE_CHECKING:
+    from sem_models.inference.solved import Solved
+
+CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
+
+
+@dataclass(slots=True)
+class Measures:
+    """Values by name, and for each NaN the reason why it is undefined."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def why_not(self, names: tuple[str, ...], reason: str) -> None:
+        for name in names:
+            self.values.setdefault(name, nan)
+            self.reasons[name] = reason
+
+
+def fit_measures(solved: Solved) -> Measures:
+    """Every measure that is defined; χ²-based ones need a converged solution."""
+    out = Measures()
+    v = out.values
+    sample, n, g = solved.sample, float(solved.sample.n_used), len(solved.sample.groups)
+    test, robust = solved.chi_square, solved.options.robust
+    p = len(sample.variables)
+    v.update(npar=float(solved.ram.n_params), fmin=solved.fmin, chisq=test.statistic, df=float(test.df), pvalue=test.pvalue)
+    if robust:
+        v.update(chisq_scaled=test.scaled, df_scaled=float(test.df), pvalue_scaled=test.pvalue_scaled)
+        v["chisq_scaling_factor"] = test.scaling if test.scaling is not None else nan
+    base_objective, base_point, base = _baseline(solved)
+    v.update(baseline_chisq=base.statistic, baseline_df=float(base.df), baseline_pvalue=base.pvalue)
+    if robust:
+        v.update(baseline_chisq_scaled=base.scaled, baseline_df_scaled=float(base.df), baseline_pvalue_scaled=base.pvalue_scaled)
+        v["baseline_chisq_scaling_factor"] = base.scaling if base.scaling is not None else nan
+    _incremental(v, test, base, robust)
+    misfit = _robust_moments(solved, base_objective, base_point, base)
+    if misfit is not None:
+        (x2, x2_mean), (b2, b2_mean) = misfit
+        v["cfi_robust"] = m.cfi(x2, x2_mean, b2, b2_mean)
+        v["tli_robust"] = m.tli(x2, test.df, b2, base.df, expected=(x2_mean, b2_mean))
+        v["nnfi_robust"] = v["tli_robust"]
+        v["rni_robust"] = m.rni(x2, x2_mean, b2, b2_mean)
+    _likelihood(v, solved, n)
+    _rmsea(v, "", test.statistic, test.df, n, g)
+    v.update(rmsea_ci_level=LEVEL, rmsea_close_h0=CLOSE, rmsea_notclose_h0=NOT_CLOSE)
+    if robust:
+        _rmsea(v, "_scaled", test.scaled, test.df, n, g)
+    if misfit is not None and test.df:
+        x2, x2_mean = misfit[0]
+        scaling = x2_mean / test.df
+        if scaling > 0:
+            _rmsea(v, "_robust", x2 / scaling, test.df, n, g, scaling=scaling)
+    _residual_based(v, solved)
+    _lisrel_and_gfi(v, solved, misfit, n, p)
+    df = test.df
+    v["cn_05"], v["cn_01"] = (m.critical_n(test.statistic, df, n, alpha) for alpha in (0.05, 0.01))
+    v["mfi"], v["ecvi"] = m.mfi(test.statistic, df, n), m.ecvi(test.statistic, solved.ram.n_params, n)
+    if g > 1:
+        v.pop("ecvi")
+    _explain(out, solved, base)
+    return out
+
+
+def _baseline(solved: Solved) -> tuple[NormalTheory, Point, ChiSquare]:
+    ram, start = baseline_model(solved.ram, solved.sample)
+    objective = solved.objective_for(ram)
+    solution = minimize(objective, start, n_rows=solved.sample.n_used)
+    assert solution.point is not None, "variances of the sample are positive"
+    df = n_moments(solved.sample, ram.exogenous, has_means=ram.has_means) - ram.n_params
+    return objective, solution.point, solved.test_of(objective, solution.point, df)
+
+
+def _incremental(v: dict[str, float], test: ChiSquare, base: ChiSquare, robust: bool) -> None:
+    for suffix, x2, b2 in (("", test.statistic, base.statistic), ("_scaled", test.scaled, base.scaled)):
+        if suffix and not robust:
+            continue
+        v[f"cfi{suffix}"] = m.cfi(x2, test.df, b2, base.df)
+        v[f"tli{suffix}"] = v[f"nnfi{suffix}"] = m.tli(x2, test.df, b2, base.df)
+        v[f"rfi{suffix}"] = m.rfi(x2, test.df, b2, base.df)
+        v[f"nfi{suffix}"] = m.nfi(x2, b2)
+        v[f"pnfi{suffix}"] = v[f"nfi{suffix}"] * test.df / base.df if base.df else nan
+        v[f"ifi{suffix}"] = m.ifi(x2, test.df, b2)
+        v[f"rni{suffix}"] = m.rni(x2, test.df, b2, base.df)
+
+
+def _robust_moments(
+    solved: Solved, base_objective: NormalTheory, base_point: Point, base: ChiSquare
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """(statistic, expected value) of model and baseline for the robust measures; None where there are none."""
+    if not solved.sample.complete:
+        robust = solved.options.se == "robust.huber.white"
+        shared = saturated_parts(solved.sample, solved.objective, robust=robust)
+        return (
+            complete_data_misfit(solved.objective, solved.point, solved.sample, shared),
+            complete_data_misfit(base_objective, base_point, solved.sample, shared),
+        )
+    test = solved.chi_square
+    if test.scaling is None or base.scaling is None:
+        return None
+    return (test.statistic, test.scaling * test.df), (base.statistic, base.scaling * base.df)
+
+
+def _likelihood(v: dict[str, float], solved: Solved, n: float) -> None:
+    k = solved.ram.n_params
+    v.update(logl=solved.logl, unrestricted_logl=solved.saturated_logl)
+    v.update(aic=m.aic(solved.logl, k), bic=m.bic(solved.logl, k, n), ntotal=n, bic2=m.bic_adjusted(solved.logl, k, n))
+    if solved.options.robust and solved.traces is not None:
+        saturated, model = solved.traces
+        explained = n_moments(solved.sample, solved.ram.exogenous, has_means=solved.ram.has_means)
+        v["scaling_factor_h1"] = saturated / explained
+        v["scaling_factor_h0"] = model / solved.ram.n_free
+
+
+def _rmsea(v: dict[str, float], suffix: str, chisq: float, df: int, n: float, g: int, *, scaling: float = 1.0) -> None:
+    """All RMSEA entries of one kind; `chisq` is already divided by `scaling`."""
+    v[f"rmsea{suffix}"] = m.rmsea(chisq * scaling, df, n, g, scaling=scaling)
+    low, high = m.rmsea_interval(chisq, df, n, g, scaling=scaling, level=LEVEL)
+    v[f"rmsea_ci_lower{suffix}"], v[f"rmsea_ci_upper{suffix}"] = low, high
+    v[f"rmsea_pvalue{suffix}"] = m.rmsea_close(chisq, df, n, g, against=CLOSE, scaling=scaling)
+    v[f"rmsea_notclose_pvalue{suffix}"] = m.rmsea_notclose(chisq, df, n, g, against=NOT_CLOSE, scaling=scaling)
+
+
+def _residual_based(v: dict[str, float], solved: Solved) -> None:
+    sample, at = solved.sample, solved.point.at
+    share = sample.n_by_group / sample.n_used
+    means = solved.ram.has_means
+    mu = at.mu if means else sample.mean
+    sums: dict[str, float] = {}
+    for g, weight in enumerate(share):
+        args = (sample.cov[g], sample.mean[g], at.sigma[g], mu[g])
+        raw, bentler = residuals.raw(*args), residuals.bentler(*args)
+        bollen, mplus = residuals.bollen(*args), residuals.mplus(*args)
+        for name, res, diagonal in (
+            ("rmr", raw, True), ("srmr_bentler", bentler, True), ("crmr", bollen, False), ("srmr_mplus", mplus, True),
+        ):  # fmt: skip
+            both = residuals.root_mean_square(res, means=means, diagonal=diagonal)
+            only = residuals.root_mean_square(res, means=False, diagonal=diagonal)
+            sums[name] = sums.get(name, 0.0) + weight * both
+            sums[f"{name}_nomean"] = sums.get(f"{name}_nomean", 0.0) + weight * only
+    v.update(rmr=sums["rmr"], rmr_nomean=sums["rmr_nomean"], srmr=sums["srmr_bentler"])
+    v.update({k: sums[k] for k in sums if not k.startswith("rmr")})
+
+
+def _lisrel_and_gfi(
+    v: dict[str, float], solved: Solved, misfit: tuple[tuple[float, float], tuple[float, float]] | None, n: float, p: int
+) -> None:
+    sample, at = solved.sample, solved.point.at
+    share = sample.n_by_group / sample.n_used
+    means = solved.ram.has_means
+    numerator = denominator = residual_statistic = 0.0
+    for g, weight in enumerate(share):
+        inverse = np.linalg.inv(at.sigma[g])
+        ratio = inverse @ sample.cov[g]
+        off = ratio - np.eye(p)
+        shift = sample.mean[g] - at.mu[g] if means else np.zeros(p)
+        of_means = float(shift @ inverse @ shift)
+        squared = float(np.trace(off @ off))
+        size = float(sample.mean[g] @ inverse @ sample.mean[g]) if means else 0.0
+        numerator += weight * (0.5 * squared + of_means)
+        denominator += weight * (0.5 * float(np.trace(ratio @ ratio)) + size)
+        residual_statistic += weight * (squared + 2.0 * of_means)
+    df = solved.chi_square.df
+    groups = len(share)
+    explained = n_moments(sample, solved.ram.exogenous, has_means=means)
+    v["gfi"] = m.gfi(residual_statistic * groups, p * groups, 2.0 * df / n * groups) if df else 1.0
+    statistic = n / 2.0 * residual_statistic
+    v["gfi_ci_lower"], v["gfi_ci_upper"] = _gfi_interval(statistic, df, n, p, 1.0)
+    v["gfi_ci_level"] = LEVEL
+    if misfit is not None and df:
+        scaling = misfit[0][1] / df
+        if scaling > 0:
+            v["gfi_robust"] = m.gfi(residual_statistic, p, 2.0 * scaling * df / n)
+            v["gfi_ci_lower_robust"], v["gfi_ci_upper_robust"] = _gfi_interval(statistic / scaling, df, n, p, scaling)
+    v["gfi_lisrel"] = 1.0 - numerator / denominator
+    v["agfi_lisrel"] = 1.0 - explained / df * (1.0 - v["gfi_lisrel"]) if df else 1.0
+    v["pgfi"] = df / explained * v["gfi_lisrel"]
+
+
+def _gfi_interval(statistic: float, df: int, n: float, p: int, scaling: float) -> tuple[float, float]:
+    if not df:
+        return 1.0, 1.0
+    low, high = (m.noncentrality_bound(statistic, df, t) for t in ((1 + LEVEL) / 2, (1 - LEVEL) / 2))
+    return tuple(p / (p + 2.0 * scaling * bound / n) for bound in (high, low))  # type: ignore[return-value]
+
+
+def _explain(out: Measures, solved: Solved, base: ChiSquare) -> None:
+    if not solved.chi_square.df:
+        out.why_not(
+            ("pvalue", "rmsea_pvalue", "rmsea_notclose_pvalue", "cn_05", "cn_01"),
+            "The model is saturated (no degrees of freedom), so there is nothing to test.",
+        )
+    if base.df == 0:
+        out.why_not(("baseline_pvalue", "rfi", "pnfi"), "The baseline model has no degrees of freedom.")
+    if "cfi_robust" not in out.values:
+        out.why_not(
+            ("cfi_robust", "tli_robust", "rmsea_robust"),
+            "Robust versions need estimator='MLR' or incomplete data with missing='fiml'.",
+        )
+    for name, value in out.values.items():
+        if value != value:
+            out.reasons.setdefault(name, "Its formula divides by zero for these data.")

@@ -1,0 +1,317 @@
+"""`Fit`: what `sm.fit` returns. Methods orchestrate; the numbers happen in the modules they call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri
+
+from sem_models.errors import ConvergenceError, SpecError, did_you_mean
+from sem_models.inference import residuals as residual_kinds
+from sem_models.inference.compare import Method, Wald, compare_fits, wald_test
+from sem_models.inference.definitions import evaluate, label_values
+from sem_models.inference.effects import effects
+from sem_models.inference.fit_measures import Measures, fit_measures
+from sem_models.inference.header import Header, Status
+from sem_models.inference.solved import Solved
+from sem_models.inference.standardized import Metric
+from sem_models.model.ram import Array
+
+LEVEL = 0.95
+Metrics = Literal["raw", "std_all", "std_lv", "std_nox"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model. Tables are data frames; print it for a summary, or use `summary()`."""
+
+    solved: Solved
+    syntax: str
+    spec_id: str
+    provenance: Mapping[str, Any]
+
+    # ------------------------------------------------------------------ what was done
+
+    @property
+    def status(self) -> Status:
+        """Converged, stationary and admissible, each apart and with its reason."""
+        return self.solved.status
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options, resolved."""
+        return self.solved.options.as_dict()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Labels of the groups in order of first appearance; ("",) without groups."""
+        return self.solved.table.groups
+
+    @cached_property
+    def header(self) -> Header:
+        """N available, used and dropped, estimator, missing method and non-convergence."""
+        s, options = self.solved.sample, self.solved.options
+        sizes = {label: int(n) for label, n in zip(s.groups, s.n_by_group, strict=True)}
+        notes = tuple(f"{n} rows dropped: {reason}" for reason, n in s.dropped.items()) + self.status.reasons
+        return Header(
+            options.estimator, options.missing, s.n_available, s.n_used, s.n_available - s.n_used, sizes,
+            self.status.converged, self.status.admissible, notes,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ parameters
+
+    def estimates(self) -> pd.DataFrame:
+        """One row a parameter, in lavaan's order, defined parameters last.
+
+        Columns lhs, op, rhs, group, label, est, se, z, pvalue, ci_lower, ci_upper (95 %), std_lv, std_all;
+        `level` and `block` when there are several groups. A fixed parameter has se 0.
+        """
+        solved = self.solved
+        rows, defined = solved.rows, solved.defined(solved.rows)
+        frame = self._frame(np.append(rows.value, defined.value), self._errors(rows.jacobian, defined.jacobian), "est")
+        for metric in ("std_lv", "std_all"):
+            scaled = solved.standardized(metric)
+            frame[metric] = np.append(scaled.value, solved.defined(scaled).value)
+        return self._with_blocks(frame)
+
+    def standardized(self, type: Metric = "std_all") -> pd.DataFrame:
+        """Standardized estimates with delta-method standard errors and intervals.
+
+        Columns lhs, op, rhs, group, label, est_std, se, z, pvalue, ci_lower, ci_upper.
+        """
+        scaled = self.solved.standardized(type)
+        defined = self.solved.defined(scaled)
+        frame = self._frame(
+            np.append(scaled.value, defined.value), self._errors(scaled.jacobian, defined.jacobian), "est_std"
+        )
+        return self._with_blocks(frame)
+
+    def effects(self) -> pd.DataFrame:
+        """Direct, specific indirect, total indirect and total effects along the structural paths, per group.
+
+        Columns group, source, target, kind, path, est, se, z, pvalue, ci_lower, ci_upper, est_std, se_std,
+        ci_lower_std, ci_upper_std; delta-method errors.
+        """
+        solved = self.solved
+        found = effects(solved.table, solved.ram, solved.point.free, solved.point.at)
+        columns = ["group", "source", "target", "kind", "path"]
+        frame = pd.DataFrame(
+            [(self.groups[e.group], e.source, e.target, e.kind, e.path) for e in found], columns=columns
+        )
+        q = solved.ram.n_free
+        for suffix, value, slope in (
+            ("", [e.value for e in found], [e.jacobian for e in found]),
+            ("_std", [e.standardized for e in found], [e.standardized_jacobian for e in found]),
+        ):
+            frame = frame.assign(**_inference(np.array(value), solved.errors_of(np.array(slope).reshape(-1, q)), "est", suffix))
+        return frame.drop(columns=["z_std", "pvalue_std"])
+
+    def contrast(self, expression: str, *, metric: Metrics = "raw", level: float = LEVEL) -> pd.Series:
+        """Any expression over labels and defined parameters, with its delta-method interval.
+
+        metric "std_all" evaluates it on the standardized solution. Returns a Series with expression, metric,
+        est, se, z, pvalue, ci_lower, ci_upper. Raises SpecError for unknown labels.
+        """
+        from sem_models.model.expressions import parse_expression
+
+        solved = self.solved
+        rows = solved.rows if metric == "raw" else solved.standardized(metric)
+        known = label_values(solved.table, rows)
+        for name, definition in solved.table.definitions:
+            known[name] = evaluate(definition, known)
+        value, slope = evaluate(parse_expression(expression), known)
+        parts = _inference(np.array([value]), solved.errors_of(slope[None]), "est", "", level)
+        return pd.Series({"expression": expression, "metric": metric, **{k: float(v[0]) for k, v in parts.items()}})
+
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of the free parameters, labelled lhs+op+rhs (with .g2 … for later groups)."""
+        names = self._free_names()
+        return pd.DataFrame(self.solved.covariance.free, index=names, columns=names)
+
+    def r_squared(self) -> pd.Series:
+        """Explained share of variance of every endogenous variable; by group when there are several."""
+        solved = self.solved
+        s_mat = solved.ram.matrices(solved.point.free)[1]
+        place = {name: i for i, name in enumerate(solved.ram.variables)}
+        values: dict[Any, float] = {}
+        for row in solved.table.rows:
+            if row.op in ("=~", "~"):
+                name = row.rhs if row.op == "=~" else row.lhs
+                g, i = row.block - 1, place[name]
+                key = (self.groups[g], name) if len(self.groups) > 1 else name
+                values[key] = 1.0 - s_mat[g, i, i] / solved.point.at.cov_all[g, i, i]
+        return pd.Series(values, name="r_squared", dtype=float)
+
+    # ------------------------------------------------------------------ fit
+
+    @cached_property
+    def _measures(self) -> Measures:
+        return fit_measures(self.solved)
+
+    def measures(self) -> pd.Series:
+        """Fit measures under lavaan's names with underscores; NaN where undefined, see `why`."""
+        return pd.Series(self._measures.values, name="measures", dtype=float)
+
+    def why(self, name: str) -> str:
+        """Why a fit measure is undefined; an empty string for one that is defined."""
+        if name not in self._measures.values:
+            raise SpecError(f"'{name}' is no fit measure. {did_you_mean(name, self._measures.values, noun='measures')}")
+        return self._measures.reasons.get(name, "")
+
+    def compare(self, *others: Fit, method: Method = "default", names: tuple[str, ...] = ()) -> pd.DataFrame:
+        """Likelihood-ratio tests of nested models, least restricted first (Satorra–Bentler 2001 when robust)."""
+        fits = (self, *others)
+        labels = names or tuple(f"model {i + 1}" for i in range(len(fits)))
+        if len(labels) != len(fits):
+            raise SpecError(f"names= has {len(labels)} entries for {len(fits)} models.")
+        for label, fit in zip(labels, fits, strict=True):
+            if not fit.status.converged:
+                raise ConvergenceError(f"'{label}' did not converge, so it cannot be compared. {' '.join(fit.status.reasons)}")
+        return compare_fits(labels, [fit.solved for fit in fits], method)
+
+    def wald(self, hypothesis: str) -> Wald:
+        """Wald test of equalities over labels, for example `fit.wald("a1 == a2")`."""
+        return wald_test(self.solved, hypothesis)
+
+    # ------------------------------------------------------------------ moments
+
+    def implied(self) -> dict[str, dict[str, Any]]:
+        """Model-implied moments by group label: cov (DataFrame, divisor n) and mean (Series)."""
+        mu = self.solved.point.at.mu if self.solved.ram.has_means else self.solved.sample.mean
+        return self._moments(self.solved.point.at.sigma, mu)
+
+    def sample_moments(self) -> dict[str, dict[str, Any]]:
+        """The saturated moments the model is compared with (EM estimates when answers are missing)."""
+        return self._moments(self.solved.sample.cov, self.solved.sample.mean)
+
+    def latent_moments(self) -> dict[str, dict[str, Any]]:
+        """Model-implied covariances and means of the latent variables, by group label."""
+        p = self.solved.ram.n_observed
+        at, names = self.solved.point.at, list(self.solved.ram.variables[p:])
+        return {
+            label: {
+                "cov": pd.DataFrame(at.cov_all[g, p:, p:], index=names, columns=names),
+                "mean": pd.Series(at.eta[g, p:], index=names),
+            }
+            for g, label in enumerate(self.groups)
+        }
+
+    def residuals(self, type: Literal["raw", "cor", "cor_bentler"] = "raw") -> dict[str, dict[str, Any]]:
+        """Observed minus implied moments by group label; "cor" compares correlations (Bollen), "cor_bentler" scales by s."""
+        kinds = {"raw": residual_kinds.raw, "cor": residual_kinds.bollen, "cor_bentler": residual_kinds.bentler}
+        if type not in kinds:
+            raise SpecError(f"residuals(type='{type}') is unknown. {did_you_mean(type, kinds, noun='types')}")
+        s, at = self.solved.sample, self.solved.point.at
+        mu = at.mu if self.solved.ram.has_means else s.mean
+        found = [kinds[type](s.cov[g], s.mean[g], at.sigma[g], mu[g]) for g in range(len(self.groups))]
+        return self._moments(np.stack([r.cov for r in found]), np.stack([r.mean for r in found]))
+
+    # ------------------------------------------------------------------ second opinion
+
+    def cross_check(self) -> pd.DataFrame:
+        """This fit beside semopy's on the same parameters; says where semopy has no sound counterpart."""
+        from sem_models.inference.second_engine import cross_check
+
+        return cross_check(self)
+
+    # ------------------------------------------------------------------ showing
+
+    def summary(self) -> str:
+        """The text that R users know from lavaan's summary."""
+        from sem_models.reports.summary import summary_text
+
+        return summary_text(self)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<Fit {self.spec_id}: {self.header.line()}>"
+
+    def _repr_html_(self) -> str:
+        from sem_models.reports.summary import summary_html
+
+        return summary_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the data, as plain Python values (NaN as None)."""
+        status = self.status
+        return {
+            "schema": "sem_models.fit/1",
+            "spec": self.spec_id,
+            "syntax": self.syntax,
+            "provenance": dict(self.provenance),
+            "options": _plain(self.options),
+            "status": {
+                "converged": status.converged, "stationary": status.stationary, "admissible": status.admissible,
+                "reasons": list(status.reasons),
+            },
+            "n": {
+                "available": self.header.n_available, "used": self.header.n_used, "dropped": self.header.n_dropped,
+                "groups": self.header.groups,
+            },
+            "estimates": _plain(self.estimates().to_dict("records")),
+            "effects": _plain(self.effects().to_dict("records")),
+            "measures": _plain(self.measures().to_dict()),
+        }  # fmt: skip
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """`to_dict()` as JSON text."""
+        import json
+
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    # ------------------------------------------------------------------ helpers
+
+    def _free_names(self) -> list[str]:
+        rows = self.solved.table.rows
+        return [
+            rows[n].name + (f".g{rows[n].block}" if rows[n].block > 1 else "") for n in self.solved.ram.row_of_free
+        ]
+
+    def _errors(self, rows: Array, defined: Array) -> Array:
+        return np.append(self.solved.errors_of(rows), self.solved.errors_of(defined))
+
+    def _frame(self, value: Array, error: Array, name: str) -> pd.DataFrame:
+        table = self.solved.table
+        keys = [(r.lhs, r.op, r.rhs, self.groups[r.block - 1], r.label, r.block) for r in table.rows]
+        keys += [(d, ":=", str(expression), "", d, 0) for d, expression in table.definitions]
+        frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "group", "label", "block"])
+        return frame.assign(**_inference(value, error, name))
+
+    def _with_blocks(self, frame: pd.DataFrame) -> pd.DataFrame:
+        block = frame.pop("block")
+        return frame.assign(level=1, block=block) if len(self.groups) > 1 else frame
+
+    def _moments(self, cov: Array, mean: Array) -> dict[str, dict[str, Any]]:
+        names = list(self.solved.sample.variables)
+        return {
+            label: {"cov": pd.DataFrame(cov[g], index=names, columns=names), "mean": pd.Series(mean[g], index=names)}
+            for g, label in enumerate(self.groups)
+        }
+
+
+def _inference(value: Array, error: Array, name: str, suffix: str = "", level: float = LEVEL) -> dict[str, Array]:
+    """Estimate, se, z, two-sided normal p and interval as columns; z and p are NaN for fixed values."""
+    half = float(ndtri((1 + level) / 2))
+    z = np.divide(value, error, out=np.full(len(value), np.nan), where=error > 0)
+    return {
+        f"{name}{suffix}": value, f"se{suffix}": error, f"z{suffix}": z, f"pvalue{suffix}": 2 * ndtr(-np.abs(z)),
+        f"ci_lower{suffix}": value - half * error, f"ci_upper{suffix}": value + half * error,
+    }  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready copy: NumPy scalars to Python, NaN to None, tuples to lists."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,79 @@
+"""The likelihood ratio test of a model against the saturated one, plain and Yuan–Bentler scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import chdtrc
+
+from sem_models.estimation import moment_space
+from sem_models.model.ram import Array, IntArray
+from sem_models.observed.patterns import discrepancy
+from sem_models.observed.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class ChiSquare:
+    """A χ² statistic with its degrees of freedom; `scaling` c divides the statistic when scaled."""
+
+    statistic: float
+    df: int
+    scaling: float | None = None
+
+    @property
+    def scaled(self) -> float:
+        if self.scaling is None:
+            return float("nan")
+        return self.statistic / self.scaling if self.df else 0.0
+
+    @property
+    def pvalue(self) -> float:
+        return upper_tail(self.statistic, self.df)
+
+    @property
+    def pvalue_scaled(self) -> float:
+        return upper_tail(self.scaled, self.df)
+
+
+def upper_tail(statistic: float, df: float) -> float:
+    """P(χ²_df > statistic); NaN without degrees of freedom."""
+    return float(chdtrc(df, max(statistic, 0.0))) if df > 0 and np.isfinite(statistic) else float("nan")
+
+
+def saturated_value(sample: Sample) -> float:
+    """½ Σ_t share_t value_t at the saturated moments."""
+    parts = discrepancy(sample.cov, sample.mean, sample.patterns)
+    return float(0.5 * (sample.patterns.share * parts.value).sum())
+
+
+def n_moments(sample: Sample, exogenous: IntArray, *, has_means: bool) -> int:
+    """Sample moments that the model explains: those of fixed covariates do not count."""
+    p, x = len(sample.variables), len(exogenous)
+    by_group = p * (p + 1) // 2 - x * (x + 1) // 2 + (p - x if has_means else 0)
+    return by_group * len(sample.groups)
+
+
+def moments_explained(sample: Sample, exogenous: IntArray, *, has_means: bool) -> Array:
+    """Which of (vech Σ, μ) the model explains, (r,) True or False."""
+    p = len(sample.variables)
+    fixed = np.isin(np.arange(p), exogenous)
+    i, j = np.tril_indices(p)
+    return np.concatenate([~(fixed[i] & fixed[j]), ~fixed & has_means])
+
+
+def saturated_trace(sample: Sample, exogenous: IntArray, *, has_means: bool) -> float:
+    """tr(A⁻¹ B) of the saturated model at its own estimates: observed information A, scores' cross-product B.
+
+    Yuan & Bentler (2000), Sociological Methodology 30; in the Mplus variant both are unstructured.
+    """
+    assert sample.rows is not None
+    keep = moments_explained(sample, exogenous, has_means=has_means)
+    parts = discrepancy(sample.cov, sample.mean, sample.patterns)
+    information = moment_space.curvature(parts, sample.patterns, len(sample.groups), observed=True)
+    total = 0.0
+    for g, rows in enumerate(sample.rows):
+        scores = moment_space.moment_scores(parts, sample.patterns, rows.values, sample.mean[g], rows.pattern)[:, keep]
+        meat = scores.T @ scores / sample.n_used
+        total += float(np.trace(np.linalg.solve(information[g][np.ix_(keep, keep)], meat)))
+    return total
