@@ -120,13 +120,19 @@ def place_labels(
     curves: evenly sampled points. sizes: (width, height) of each label.
     """
     share = np.array([0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8])
-    spots = [c[(share * (len(c) - 1)).round().astype(int)] for c in curves]
-    fixed = []
-    for i, candidates in enumerate(spots):
-        boxes = [_box(x, y, sizes[i]) for x, y in candidates]
+    spots, fixed = [], []
+    for i, (points, size) in enumerate(zip(curves, sizes, strict=True)):
+        at = points[(share * (len(points) - 1)).round().astype(int)]
+        cost = 2.0 * np.abs(share - 0.5)
+        if float(np.hypot(*(points[-1] - points[0]))) < size[0] + 18:
+            # The label would hide so short an arrow: it stands above or below.
+            aside = np.array([[0.0, -0.5 * size[1] - 4], [0.0, 0.5 * size[1] + 4]])
+            at, cost = at[0] + aside, np.zeros(2)
+        boxes = [_box(x, y, size) for x, y in at]
         near = [sum(float(_in_box(c, b).sum()) for j, c in enumerate(curves) if j != i) for b in boxes]
         blocked = [sum(_overlap(b, o) for o in obstacles) for b in boxes]
-        fixed.append(2.0 * np.abs(share - 0.5) + 0.5 * np.array(near) + 0.6 * np.array(blocked))
+        spots.append(at)
+        fixed.append(cost + 0.5 * np.array(near) + 0.6 * np.array(blocked))
     chosen = [0] * len(curves)
     placed: set[int] = set()
     # Short arrows have the least choice: they go first; two more rounds let each answer to the others.

@@ -187,6 +187,8 @@ def _forest(
     import altair as alt
 
     color, shape, _ = theme.scales(groups)
+    if not labels:  # differences belong to no group: none of the groups' colors
+        color = alt.Scale(domain=[""], range=[theme.INK])
     # A difference panel may lack a path; its rows still have to line up with the first panel.
     rows = alt.Scale(domain=list(order), paddingInner=0.15, paddingOuter=0.1)
     y = alt.Y("path:N", sort=None, title=None, scale=rows).axis(

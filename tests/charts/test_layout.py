@@ -90,3 +90,9 @@ def test_labels_avoid_obstacles() -> None:
     line = shorten(curve((0, 0), (200, 0), 0), 0, 0)
     ((x, _),) = place_labels([line], [(24, 13)], [(80, -20, 120, 20)])
     assert abs(x - 100) > 20
+
+
+def test_a_label_does_not_hide_a_short_arrow() -> None:
+    line = shorten(curve((0, 0), (25, 0), 0), 0, 0)
+    ((_, y),) = place_labels([line], [(24, 13)], [])
+    assert abs(y) > 13 / 2
