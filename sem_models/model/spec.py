@@ -62,7 +62,7 @@ class ModelSpec(BaseModel):
     specification made by `from_syntax`, whose constructs and paths were read off that text.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Ident
     title: Line
@@ -132,6 +132,7 @@ class ModelSpec(BaseModel):
         interactions: bool | Collection[str] = False,
         controls: bool | Collection[str] = False,
         groups: Sequence[object] = (),
+        labels: bool = True,
     ) -> str:
         """The model in lavaan's language; it pastes into R unchanged.
 
@@ -145,12 +146,18 @@ class ModelSpec(BaseModel):
         groups : sequence
             Group values in the order of the groups. Each path then has one label a group
             (`c(b_PV_EDS.active, b_PV_EDS.inactive)*EDS`); a single label would hold it equal across them.
+        labels : bool
+            False leaves the labels out. Needed where `group_equal` holds paths equal: as in lavaan, labels
+            written in the text win over it.
         """
         if self.verbatim:
             return self.verbatim
         chosen = _chosen(self.moderations, interactions, "moderations", "product")
         extra = _chosen(self.controls, controls, "controls", "predictor")
-        return specview.syntax_text(self, chosen, extra, tuple(group_suffix(str(g)) for g in groups))
+        suffixes = tuple(group_suffix(str(g)) for g in groups)
+        if len(set(suffixes)) < len(suffixes):
+            raise SpecError("Two group values give the same label ending.\n  Rename one of them in the data.")
+        return specview.syntax_text(self, chosen, extra, suffixes if labels else None)
 
     @property
     def items(self) -> tuple[str, ...]:

@@ -26,9 +26,15 @@ def measured(spec: ModelSpec, moderations: Sequence[Moderation]) -> tuple[Constr
 
 
 def syntax_text(
-    spec: ModelSpec, moderations: Sequence[Moderation], controls: Sequence[Control], groups: Sequence[str]
+    spec: ModelSpec,
+    moderations: Sequence[Moderation],
+    controls: Sequence[Control],
+    groups: Sequence[str] | None,
 ) -> str:
-    """Model text: loadings (reference item first), paths by outcome, covariances, extra lines."""
+    """Model text: loadings (reference item first), paths by outcome, covariances, extra lines.
+
+    `groups` are the label endings, one a group (empty: one label); None leaves labels out.
+    """
     rows = [f"# {spec.id} {spec.version}: {spec.title}", "# measurement"]
     rows += [f"{c.id} =~ {' + '.join(c.ordered_items)}" for c in measured(spec, moderations)]
     effects = _effects(spec, moderations, controls)
@@ -60,8 +66,8 @@ def _effects(
     return effects
 
 
-def _labelled(label: str, groups: Sequence[str]) -> str:
-    if not label:
+def _labelled(label: str, groups: Sequence[str] | None) -> str:
+    if not label or groups is None:
         return ""
     return f"c({', '.join(f'{label}.{g}' for g in groups)})*" if groups else f"{label}*"
 
