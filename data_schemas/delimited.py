@@ -20,9 +20,7 @@ def read(path: Path) -> Table:
     """Read a CSV file; DataError when it is not text, is empty, or has rows that do not fit the header."""
     text, notes = decode(path.read_bytes(), path.name)
     delimiter = sniff(text)
-    records = [
-        (line, row) for line, row in _records(text, delimiter, path.name) if any(c.strip() for c in row)
-    ]
+    records = _records(text, delimiter, path.name)
     if not records:
         raise DataError(f"{path.name} is empty: it has no header row.")
     header, body = records[0][1], records[1:]
@@ -103,18 +101,24 @@ def has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _records(text: str, delimiter: str, name: str) -> list[tuple[int, list[str]]]:
-    """Rows with the line each starts on; quoted cells may run over several lines."""
+    """Rows with the line each starts on; quoted cells may run over several lines.
+
+    Blank lines, and the rows of empty cells that spreadsheets write at the end, are left out.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     records, start = [], 1
     try:
         for row in reader:
-            records.append((start, row))
+            if row:
+                records.append((start, row))
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
             f"{name}, line {start}: the quotation marks do not match up ({error}). "
             "Save the file as CSV again."
         ) from None
+    while records and not any(cell.strip() for cell in records[-1][1]):
+        records.pop()
     return records
 
 

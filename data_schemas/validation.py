@@ -210,7 +210,10 @@ def _explain(
                 if number in LIKELY_CODES
                 else "Correct the cell, or the constraints of the schema."
             )
-            return f"{number:g} is outside {column.scale}", declare
+            low, high = column.constraints.minimum, column.constraints.maximum
+            if low is not None and high is not None:
+                return f"{number:g} is outside {column.scale}", declare
+            return f"{number:g} is {f'below {low:g}' if low is not None else f'above {high:g}'}", declare
         case "whole number":
             return (
                 f"{float(str(value)):g} is not a whole number",
