@@ -21,6 +21,7 @@ from sem_models.inference.test_statistics import n_moments
 from sem_models.model.ram import build_ram
 from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, build_table, classify
+from sem_models.observed.patterns import complete_patterns
 from sem_models.observed.sample import Moments, Sample, group_labels, sample_from_data, sample_from_moments
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def fit(
     if frame is not None and sample_cov is not None:
         raise SpecError("fit() got both data and sample_cov=. Give one of them.")
     labels = group_labels(frame, group) if frame is not None else _cov_labels(sample_cov)
-    text = model if spec is None else spec.syntax(groups=labels if len(labels) > 1 else ())
+    equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
+    text = model if spec is None else spec.syntax(groups=labels if len(labels) > 1 else (), labels="regressions" not in equal)
     assert isinstance(text, str)
     syntax = parse(text)
     resolved = resolve(
@@ -131,10 +133,7 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
 
 def _complete_data_start(objective: NormalTheory, sample: Sample, begin: np.ndarray, max_iterations: int) -> np.ndarray:
     """Parameters that fit the EM moments as if they were complete: close to the FIML optimum, and cheap."""
-    from sem_models.observed.patterns import Patterns
-
-    g, p = len(sample.groups), len(sample.variables)
-    complete = Patterns(np.arange(g, dtype=np.intp), np.ones((g, p), dtype=bool), sample.n_by_group, sample.mean, sample.cov)
+    complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
     near: Solution = minimize(
         NormalTheory(objective.ram, complete, sample.mean), begin, n_rows=sample.n_used, max_iterations=max_iterations, tolerance=1e-3
     )

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from sem_models.model.ram import MEAN, SYMMETRIC, Array, RamModel, Slots
+from sem_models.model.table import ParameterTable
 from sem_models.observed.sample import Sample
 
 
-def baseline_model(ram: RamModel, sample: Sample) -> tuple[RamModel, Array]:
-    """All observed variables uncorrelated but for fixed covariates, and the parameters to start from.
+def baseline_model(ram: RamModel, table: ParameterTable, sample: Sample) -> tuple[RamModel, Array]:
+    """All observed variables uncorrelated but for covariates among themselves, and the parameters to start from.
 
-    Without missing values the start is the solution.
+    Covariates keep their sample moments when fixed and have free covariances when random. Without missing
+    values the start is the solution.
     """
     g, p = len(sample.groups), len(sample.variables)
-    explained = [i for i in range(p) if i not in set(ram.exogenous.tolist())]
+    fixed = set(ram.exogenous.tolist())
     s_base, m_base = np.zeros((g, p, p)), np.zeros((g, p))
     x = ram.exogenous
     s_base[:, x[:, None], x] = sample.cov[:, x[:, None], x]
     m_base[:, x] = sample.mean[:, x]
-    position = np.array(explained, dtype=np.intp)
-    n = len(position)
-    kinds, rows = [np.full(n, SYMMETRIC)], [position]
+    own = [i for i in range(p) if i not in fixed]
+    place = {name: i for i, name in enumerate(sample.variables)}
+    random_x = sorted(place[name] for name in table.variables.exogenous if place[name] not in fixed)
+    entries = [(SYMMETRIC, i, i) for i in own] + [(SYMMETRIC, i, j) for i, j in combinations(random_x, 2)]
     if ram.has_means:
-        kinds.append(np.full(n, MEAN))
-        rows.append(position)
-    kind, row = np.concatenate(kinds).astype(np.intp), np.concatenate(rows)
-    col = np.where(kind == MEAN, 0, row)
+        entries += [(MEAN, i, 0) for i in own]
+    kind, row, col = np.array(entries, dtype=np.intp).reshape(-1, 3).T
+    weight = np.where(kind == MEAN, 0.0, np.where(row == col, 0.5, 1.0))
     free = np.arange(g * len(kind), dtype=np.intp).reshape(g, len(kind))
-    slots = Slots(kind, row, col, np.where(kind == MEAN, 0.0, 0.5), row, col, free)
-    variances = np.diagonal(sample.cov, axis1=-2, axis2=-1)[:, position]
-    start = np.concatenate([variances, sample.mean[:, position]], axis=1) if ram.has_means else variances
+    slots = Slots(kind, row, col, weight, row, col, free)
+    start = np.where(kind == MEAN, sample.mean[:, row], sample.cov[:, row, col])
     model = RamModel(
         sample.variables, p, ram.has_means, np.zeros((g, p, p)), s_base, m_base, slots,
         np.eye(free.size), np.zeros(free.size), x, np.arange(free.size, dtype=np.intp),

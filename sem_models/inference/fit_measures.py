@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sem_models.estimation import moment_space
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import minimize
 from sem_models.inference import measures as m
 from sem_models.inference import residuals
 from sem_models.inference.baseline import baseline_model
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
-from sem_models.inference.test_statistics import ChiSquare, n_moments
+from sem_models.inference.test_statistics import ChiSquare, moments_explained, n_moments
+from sem_models.observed.patterns import complete_patterns, discrepancy
 
 if TYPE_CHECKING:
     from sem_models.inference.solved import Solved
@@ -62,8 +64,10 @@ def fit_measures(solved: Solved) -> Measures:
     _likelihood(v, solved, n)
     _rmsea(v, "", test.statistic, test.df, n, g)
     v.update(rmsea_ci_level=LEVEL, rmsea_close_h0=CLOSE, rmsea_notclose_h0=NOT_CLOSE)
-    if robust:
-        _rmsea(v, "_scaled", test.scaled, test.df, n, g)
+    if robust and test.scaling is not None:
+        v["rmsea_scaled"] = m.rmsea(test.scaled, test.df, n, g)
+        # its interval and tests refer the unscaled statistic to a χ² with c·df degrees of freedom, as lavaan does
+        _rmsea_interval(v, "_scaled", test.statistic, test.scaling * test.df, n, g)
     if misfit is not None and test.df:
         x2, x2_mean = misfit[0]
         scaling = x2_mean / test.df
@@ -74,14 +78,12 @@ def fit_measures(solved: Solved) -> Measures:
     df = test.df
     v["cn_05"], v["cn_01"] = (m.critical_n(test.statistic, df, n, alpha) for alpha in (0.05, 0.01))
     v["mfi"], v["ecvi"] = m.mfi(test.statistic, df, n), m.ecvi(test.statistic, solved.ram.n_params, n)
-    if g > 1:
-        v.pop("ecvi")
     _explain(out, solved, base)
     return out
 
 
 def _baseline(solved: Solved) -> tuple[NormalTheory, Point, ChiSquare]:
-    ram, start = baseline_model(solved.ram, solved.sample)
+    ram, start = baseline_model(solved.ram, solved.table, solved.sample)
     objective = solved.objective_for(ram)
     solution = minimize(objective, start, n_rows=solved.sample.n_used)
     assert solution.point is not None, "variances of the sample are positive"
@@ -133,6 +135,10 @@ def _likelihood(v: dict[str, float], solved: Solved, n: float) -> None:
 def _rmsea(v: dict[str, float], suffix: str, chisq: float, df: int, n: float, g: int, *, scaling: float = 1.0) -> None:
     """All RMSEA entries of one kind; `chisq` is already divided by `scaling`."""
     v[f"rmsea{suffix}"] = m.rmsea(chisq * scaling, df, n, g, scaling=scaling)
+    _rmsea_interval(v, suffix, chisq, df, n, g, scaling=scaling)
+
+
+def _rmsea_interval(v: dict[str, float], suffix: str, chisq: float, df: float, n: float, g: int, *, scaling: float = 1.0) -> None:
     low, high = m.rmsea_interval(chisq, df, n, g, scaling=scaling, level=LEVEL)
     v[f"rmsea_ci_lower{suffix}"], v[f"rmsea_ci_upper{suffix}"] = low, high
     v[f"rmsea_pvalue{suffix}"] = m.rmsea_close(chisq, df, n, g, against=CLOSE, scaling=scaling)
@@ -163,36 +169,44 @@ def _residual_based(v: dict[str, float], solved: Solved) -> None:
 def _lisrel_and_gfi(
     v: dict[str, float], solved: Solved, misfit: tuple[tuple[float, float], tuple[float, float]] | None, n: float, p: int
 ) -> None:
-    sample, at = solved.sample, solved.point.at
-    share = sample.n_by_group / sample.n_used
-    means = solved.ram.has_means
-    numerator = denominator = residual_statistic = 0.0
-    for g, weight in enumerate(share):
-        inverse = np.linalg.inv(at.sigma[g])
-        ratio = inverse @ sample.cov[g]
-        off = ratio - np.eye(p)
-        shift = sample.mean[g] - at.mu[g] if means else np.zeros(p)
-        of_means = float(shift @ inverse @ shift)
-        squared = float(np.trace(off @ off))
-        size = float(sample.mean[g] @ inverse @ sample.mean[g]) if means else 0.0
-        numerator += weight * (0.5 * squared + of_means)
-        denominator += weight * (0.5 * float(np.trace(ratio @ ratio)) + size)
-        residual_statistic += weight * (squared + 2.0 * of_means)
+    """GFI from the residuals e in the metric W of the implied moments (the EM moments if answers are missing).
+
+    The unbiased GFI takes Browne's (1984) residual statistic, e less what the parameters' derivatives span
+    (the likelihood ratio, and the complete-data misfit for its robust form, when answers are missing); LISREL's is 1 − eᵀWe / sᵀWs, averaged over groups, the moments of fixed covariates left out of s.
+    """
+    sample, ram, at = solved.sample, solved.ram, solved.point.at
+    g = len(sample.groups)
+    mu = at.mu if ram.has_means else sample.mean
+    complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
+    weight = moment_space.curvature(discrepancy(at.sigma, mu, complete), complete, g, observed=False)
+    jac = moment_space.jacobian(ram.slots, at)
+    counted = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
+    i, j = np.tril_indices(p)
+    bread, along, total, lisrel = np.zeros((ram.n_params,) * 2), np.zeros(ram.n_params), 0.0, 0.0
+    for k, share in enumerate(sample.n_by_group / sample.n_used):
+        index = ram.slots.free[k]
+        slopes = jac[k][:, index >= 0] @ ram.reduction[index[index >= 0]]
+        residual = np.concatenate([(sample.cov[k] - at.sigma[k])[i, j], sample.mean[k] - mu[k]])
+        observed = np.where(counted, np.concatenate([sample.cov[k][i, j], sample.mean[k]]), 0.0)
+        weighted = weight[k] @ residual
+        bread += slopes.T @ weight[k] @ slopes
+        along += slopes.T @ weighted
+        total += float(residual @ weighted)
+        lisrel += share * (1.0 - float(residual @ weighted) / float(observed @ weight[k] @ observed))
     df = solved.chi_square.df
-    groups = len(share)
-    explained = n_moments(sample, solved.ram.exogenous, has_means=means)
-    v["gfi"] = m.gfi(residual_statistic * groups, p * groups, 2.0 * df / n * groups) if df else 1.0
-    statistic = n / 2.0 * residual_statistic
-    v["gfi_ci_lower"], v["gfi_ci_upper"] = _gfi_interval(statistic, df, n, p, 1.0)
+    browne = n * (total - float(along @ np.linalg.lstsq(bread, along, rcond=None)[0]))
+    kinds = {"": (browne if sample.complete else solved.chi_square.statistic, 1.0)}
+    if misfit is not None and df and misfit[0][1] > 0:
+        kinds["_robust"] = (browne if sample.complete else misfit[0][0], misfit[0][1] / df)
+    for suffix, (statistic, scaling) in kinds.items():
+        v[f"gfi{suffix}"] = m.gfi(2.0 * statistic / n, p, 2.0 * scaling * df / n) if df else 1.0
+        interval = _gfi_interval(statistic / scaling, df, n, p, scaling)
+        v[f"gfi_ci_lower{suffix}"], v[f"gfi_ci_upper{suffix}"] = interval
+    moments = g * (p * (p + 1) // 2 + (p if ram.has_means else 0))
     v["gfi_ci_level"] = LEVEL
-    if misfit is not None and df:
-        scaling = misfit[0][1] / df
-        if scaling > 0:
-            v["gfi_robust"] = m.gfi(residual_statistic, p, 2.0 * scaling * df / n)
-            v["gfi_ci_lower_robust"], v["gfi_ci_upper_robust"] = _gfi_interval(statistic / scaling, df, n, p, scaling)
-    v["gfi_lisrel"] = 1.0 - numerator / denominator
-    v["agfi_lisrel"] = 1.0 - explained / df * (1.0 - v["gfi_lisrel"]) if df else 1.0
-    v["pgfi"] = df / explained * v["gfi_lisrel"]
+    v["gfi_lisrel"] = lisrel
+    v["agfi_lisrel"] = 1.0 - moments / df * (1.0 - lisrel) if df else 1.0
+    v["pgfi"] = df / moments * lisrel
 
 
 def _gfi_interval(statistic: float, df: int, n: float, p: int, scaling: float) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from sem_models.estimation import moment_space
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.inference.test_statistics import moments_explained
 from sem_models.model.ram import Array
-from sem_models.observed.patterns import Patterns, discrepancy
+from sem_models.observed.patterns import Patterns, complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
 
 
@@ -35,9 +35,9 @@ class SaturatedParts:
 
 def saturated_parts(sample: Sample, objective: NormalTheory, *, robust: bool) -> SaturatedParts:
     """Compute the saturated model's matrices once for model and baseline."""
-    g, p = len(sample.groups), len(sample.variables)
+    g = len(sample.groups)
     keep = moments_explained(sample, objective.ram.exogenous, has_means=objective.ram.has_means)
-    complete = Patterns(np.arange(g, dtype=np.intp), np.ones((g, p), dtype=bool), sample.n_by_group, sample.mean, sample.cov)
+    complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
     at_complete = discrepancy(sample.cov, sample.mean, complete)
     weight = moment_space.curvature(at_complete, complete, g, observed=False)
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)

@@ -42,8 +42,8 @@ def nfi(chisq: float, baseline: float) -> float:
 
 
 def rfi(chisq: float, df: float, baseline: float, baseline_df: float) -> float:
-    """Relative fit index."""
-    if df == 0:
+    """Relative fit index. 1 when the model fits worse per degree of freedom than the baseline, as lavaan has it."""
+    if df == 0 or baseline / baseline_df < chisq / df:
         return 1.0
     return _ratio(baseline / baseline_df - chisq / df, baseline / baseline_df)
 

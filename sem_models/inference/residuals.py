@@ -29,19 +29,24 @@ def bentler(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResid
 
 
 def bollen(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResiduals:
-    """Observed minus implied correlations, each in its own standard deviations (Bollen, 1989, p. 258)."""
+    """Observed minus implied correlations, each in its own standard deviations (Bollen, 1989, p. 258).
+
+    Mean residuals are in units of the observed standard deviations.
+    """
     sd, implied_sd = np.sqrt(np.diagonal(s_cov)), np.sqrt(np.diagonal(sigma))
     cor = s_cov / np.outer(sd, sd) - sigma / np.outer(implied_sd, implied_sd)
-    return MomentResiduals(cor, s_mean / sd - mu / implied_sd)
+    return MomentResiduals(cor, (s_mean - mu) / sd)
 
 
 def mplus(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResiduals:
-    """Bollen's residuals with relative residual variances on the diagonal (Asparouhov & Muthén, 2018)."""
-    residual = bollen(s_cov, s_mean, sigma, mu)
-    variances = np.diagonal(s_cov)
-    cor = residual.cov.copy()
-    np.fill_diagonal(cor, (variances - np.diagonal(sigma)) / variances)
-    return MomentResiduals(cor, residual.mean)
+    """Residual correlations, relative residual variances, and differences of standardized means.
+
+    Asparouhov & Muthén (2018), SRMR in Mplus, eq. 2.
+    """
+    sd, implied_sd = np.sqrt(np.diagonal(s_cov)), np.sqrt(np.diagonal(sigma))
+    cor = bollen(s_cov, s_mean, sigma, mu).cov
+    np.fill_diagonal(cor, 1.0 - (implied_sd / sd) ** 2)
+    return MomentResiduals(cor, s_mean / sd - mu / implied_sd)
 
 
 def root_mean_square(residuals: MomentResiduals, *, means: bool, diagonal: bool = True) -> float:

@@ -69,8 +69,8 @@ def standardize(table: ParameterTable, ram: RamModel, free: Array, at: Implied, 
     """Estimates in units of the model-implied standard deviations.
 
     std_all scales all variables, std_lv the latent ones only, std_nox all but fixed covariates. A residual
-    covariance is divided by the residual standard deviations, a residual variance by the total variance.
-    NaN where a variance is negative.
+    covariance is divided by the residual standard deviations (of the absolute value, should a variance be
+    negative), a residual variance by the total variance. NaN where a total variance is not positive.
     """
     raw = row_values(table, ram, free, at)
     names = ram.variables
@@ -96,11 +96,13 @@ def standardize(table: ParameterTable, ram: RamModel, free: Array, at: Implied, 
         elif i == j:
             powers = [(-1.0, total[g, i], d_total[g, i])]
         else:
-            powers = [(-0.5, residual[g, k], d_residual[g, k]) for k in (i, j)]
+            powers = [(-0.5, abs(residual[g, k]), np.sign(residual[g, k]) * d_residual[g, k]) for k in (i, j)]
         involved = [scaled[i]] if len(powers) == 1 else [scaled[i], scaled[j]]
         factor, relative = 1.0, np.zeros(ram.n_free)
         for (exponent, variance, derivative), used in zip(powers, involved, strict=True):
-            if used:
+            if used and variance == 0 and exponent > 0:
+                factor = 0.0
+            elif used:
                 factor *= variance**exponent if variance > 0 else np.nan
                 relative += exponent * derivative / variance if variance > 0 else np.nan
         value[r] = raw.value[r] * factor

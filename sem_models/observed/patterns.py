@@ -80,3 +80,9 @@ def discrepancy(sigma: Array, mu: Array, patterns: Patterns) -> Discrepancy:
     second = patterns.cov + shift[..., :, None] * shift[..., None, :]
     value = log_det + (weight * second).sum(axis=(-1, -2))
     return Discrepancy(weight, shift, second, value)
+
+
+def complete_patterns(size: Array, mean: Array, cov: Array) -> Patterns:
+    """One pattern a group with every variable observed: size (g,), mean (g, p), cov (g, p, p)."""
+    g, p = mean.shape
+    return Patterns(np.arange(g, dtype=np.intp), np.ones((g, p), dtype=bool), size, mean, cov)

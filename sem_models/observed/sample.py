@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sem_models.errors import DataError, SpecError, did_you_mean
-from sem_models.observed.patterns import BoolArray, Patterns
+from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.saturated import saturated_moments
 
@@ -308,10 +308,7 @@ def sample_from_moments(
             raise DataError(f"sample_nobs is {n} for {len(variables)} variables; it must be larger.")
         check_positive_definite(covs[-1], variables, where=f" of group '{label}'" if label else "")
     cov, mean_array = np.array(covs), np.array(means)
-    g = len(covs)
-    patterns = Patterns(
-        np.arange(g, dtype=np.intp), np.ones((g, len(variables)), dtype=bool), np.array(sizes), mean_array, cov
-    )
+    patterns = complete_patterns(np.array(sizes), mean_array, cov)
     digest = hashlib.sha256(cov.tobytes() + mean_array.tobytes() + np.array(sizes).tobytes()).hexdigest()
     return Sample(
         tuple(variables), tuple(by_group), patterns, cov, mean_array, sample_mean is not None, None,

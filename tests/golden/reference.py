@@ -1,0 +1,216 @@
+"""Reference cases: run one through the toolkit and measure how far every figure is from the reference."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import sem_models as sm
+
+# One tolerance per quantity. Estimates and errors in units of the reference standard error and relative
+# to it: optimizers agree far better than this, so a miss is a different formula, not a rounding.
+TOLERANCES = {
+    "est": 1e-3, "se": 1e-3, "std": 1e-6, "std_est": 1e-3, "std_se": 1e-3, "vcov": 2e-3, "chisq": 1e-6, "logl": 1e-8, "index": 1e-6,
+    "index_robust": 1e-4, "implied": 1e-6, "r_squared": 1e-3, "residual_cor": 1e-6, "defined": 1e-3, "lrt": 1e-4,
+    "objective": 1e-8, "residual": 1e-6, "lv_cov": 1e-5,
+}  # fmt: skip
+
+PROBABILITY = 1e-6
+"""Absolute, for p-values."""
+
+
+@dataclass
+class Gaps:
+    """Worst gap per quantity, and what failed its tolerance."""
+
+    worst: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, quantity: str, where: str, gap: float) -> None:
+        gap = float("inf") if np.isnan(gap) else float(gap)
+        self.worst[quantity] = max(self.worst.get(quantity, 0.0), gap)
+        if gap > TOLERANCES[quantity]:
+            self.failures.append(f"{quantity} {where}: {gap:.3g} > {TOLERANCES[quantity]:g}")
+
+
+def load_case(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    case = json.loads((folder / "cases" / f"{name}.json").read_text(encoding="utf-8"))
+    result = json.loads((folder / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return case, result
+
+
+def fit_options(case: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """lavaan's option names as ours."""
+    merged = {**case.get("options", {}), **(more or {})}
+    out = {key.replace(".", "_"): value for key, value in merged.items()}
+    if case["func"] != "sem":
+        out["model_type"] = case["func"]
+    return out
+
+
+def data_arguments(case: dict[str, Any], folder: Path) -> dict[str, Any]:
+    if case.get("data"):
+        return {"data": pd.read_csv(folder / case["data"])}
+    given = case["sample_cov"]
+    groups = given.get("groups", [given])
+    covs, means, sizes = {}, {}, {}
+    for group in groups:
+        label, names = group.get("label", ""), group["names"]
+        cov = np.array(group["cov"], dtype=float)
+        if "sd" in group and group["sd"] is not None:
+            cov = cov * np.outer(group["sd"], group["sd"])
+        covs[label] = pd.DataFrame(cov, index=names, columns=names)
+        sizes[label] = int(group["nobs"])
+        if group.get("mean") is not None:
+            means[label] = pd.Series(group["mean"], index=names)
+    if len(groups) == 1:
+        return {"sample_cov": covs[next(iter(covs))], "sample_nobs": sizes[next(iter(sizes))],
+                **({"sample_mean": means[next(iter(means))]} if means else {})}  # fmt: skip
+    return {"sample_cov": covs, "sample_nobs": sizes, **({"sample_mean": means} if means else {})}
+
+
+def run(case: dict[str, Any], folder: Path, *, syntax: str | None = None, more: dict[str, Any] | None = None) -> sm.Fit:
+    return sm.fit(syntax or case["syntax"], **data_arguments(case, folder), **fit_options(case, more))
+
+
+def compare(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str = "") -> None:
+    _parameters(fit, reference, gaps, where)
+    _measures(fit, reference, gaps, where)
+    if "standardized" in reference:
+        _standardized(fit, reference, gaps, where)
+    if "vcov" in reference:
+        _vcov(fit, reference, gaps, where)
+    for entry in reference.get("implied", []):
+        moments = fit.implied()[entry["label"] or ""]
+        _matrix(gaps, "implied", where, moments["cov"], entry["cov"])
+    for entry in reference.get("residual_cor", []):
+        _matrix(gaps, "residual_cor", where, fit.residuals("cor")[entry["label"] or ""]["cov"], entry["cov"])
+    for entry in reference.get("lv_cov", []):
+        if entry.get("cov", {}).get("rows"):
+            _matrix(gaps, "lv_cov", where, fit.latent_moments()[entry["label"] or ""]["cov"], entry["cov"])
+    _r_squared(fit, reference, gaps, where)
+
+
+def _matrix(gaps: Gaps, quantity: str, where: str, ours: pd.DataFrame, theirs: dict[str, Any]) -> None:
+    array = np.array(theirs["data"], dtype=float)
+    mine = ours.loc[theirs["rows"], theirs["cols"]].to_numpy()
+    diagonal = np.sqrt(np.where(np.diagonal(array) > 0, np.diagonal(array), 1.0))
+    scale = 1.0 if quantity == "residual_cor" else np.outer(diagonal, diagonal)
+    gaps.add(quantity, where, float(np.abs((mine - array) / scale).max()))
+
+
+def _keyed(frame: pd.DataFrame, groups: tuple[str, ...]) -> dict[tuple[str, str, str, int], Any]:
+    number = {label: i + 1 for i, label in enumerate(groups)}
+    out = {}
+    for row in frame.itertuples(index=False):
+        group = 0 if row.op == ":=" else number.get(row.group, 1)
+        rhs = "" if row.op == ":=" else row.rhs
+        out[(row.lhs, row.op, rhs, group)] = row
+        if row.op == "~~":
+            out[(row.rhs, row.op, row.lhs, group)] = row
+    return out
+
+
+def _parameters(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
+    ours = _keyed(fit.estimates(), fit.groups)
+    for row in reference["param_table"]:
+        if row["op"] in ("==", "<", ">"):
+            continue
+        key = (row["lhs"], row["op"], "" if row["op"] == ":=" else row["rhs"], row.get("group") or 0)
+        name = f"{where}{key}"
+        if key not in ours:
+            gaps.failures.append(f"no row {name}")
+            continue
+        mine, error = ours[key], row["se"]
+        unit = error if error else 1.0
+        quantity = "defined" if row["op"] == ":=" else "est"
+        gaps.add(quantity, name, abs(mine.est - row["est"]) / unit)
+        if error is not None:
+            gaps.add("se", name, abs(mine.se - error) / unit)
+        for column, theirs in (("std_all", row.get("std.all")), ("std_lv", row.get("std.lv"))):
+            if theirs is not None:
+                # in units of the estimate's relative standard error, as no error of its own is stored
+                spread = max(1.0, abs(theirs)) * max(1.0, 1e3 * unit / max(abs(row["est"]), 1e-12) if error else 1.0)
+                gaps.add("std", f"{name} {column}", abs(getattr(mine, column) - theirs) / spread)
+
+
+def _standardized(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
+    ours = _keyed(fit.standardized(), fit.groups)
+    for row in reference["standardized"]:
+        if row["op"] in ("==", "<", ">") or row["se"] is None:
+            continue
+        group = 0 if row["op"] == ":=" else row.get("group", 1)
+        mine = ours[(row["lhs"], row["op"], "" if row["op"] == ":=" else row["rhs"], group)]
+        gaps.add("std_est", f"{where}{row['lhs']}{row['op']}{row['rhs']}", abs(mine.est_std - row["est.std"]) / max(row["se"], 1e-3))
+        gaps.add("std_se", f"{where}{row['lhs']}{row['op']}{row['rhs']}", abs(mine.se - row["se"]) / (row["se"] or 1.0))
+
+
+def _vcov(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
+    names = reference["vcov"]["names"]
+    theirs = np.zeros((len(names), len(names)))
+    for i, line in enumerate(reference["vcov"]["lower"]):
+        theirs[i, : len(line)] = line
+    theirs = np.tril(theirs) + np.tril(theirs, -1).T
+    ours = fit.vcov()
+    if len(ours) != len(names):
+        gaps.failures.append(f"vcov {where}: {len(ours)} rows, reference {len(names)}")
+        return
+    scale = np.sqrt(np.diagonal(theirs))
+    scale = np.where(scale > 0, scale, 1.0)
+    gaps.add("vcov", where, float(np.abs((ours.to_numpy() - theirs) / np.outer(scale, scale)).max()))
+
+
+def _measures(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
+    ours = fit.measures()
+    for name, value in reference["fit_measures"].items():
+        key = name.replace(".", "_")
+        if value is None:
+            continue
+        if key not in ours.index:
+            gaps.failures.append(f"no measure {where}{key}")
+            continue
+        relative = abs(ours[key] - value) / max(abs(value), 1e-12)
+        if key in ("npar", "df", "ntotal", "baseline_df") or key.endswith(("_level", "close_h0")):
+            if ours[key] != value:
+                gaps.failures.append(f"{where}{key}: {ours[key]} is not {value}")
+        elif key == "fmin":
+            gaps.add("objective", f"{where}{key}", ours[key] - value)
+        elif key in ("chisq", "baseline_chisq"):
+            # the statistic is 2N times a difference of numbers of size 1: an absolute floor of 1e-6
+            gaps.add("chisq", f"{where}{key}", min(relative, abs(ours[key] - value)))
+        elif key in ("logl", "unrestricted_logl", "aic", "bic", "bic2"):
+            gaps.add("logl", f"{where}{key}", relative)
+        elif "scaled" in key or "scaling" in key or "robust" in key:
+            gaps.add("index_robust", f"{where}{key}", min(relative, abs(ours[key] - value)))
+        else:
+            gap = abs(ours[key] - value) / max(1.0, abs(value))
+            gaps.add("index", f"{where}{key}", gap)
+
+
+def _r_squared(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
+    """In units of the standardized residual variance's standard error: R² is 1 less that variance."""
+    ours = fit.r_squared()
+    errors = {(r["lhs"], r.get("group", 1)): r["se"] for r in reference.get("standardized", []) if r["op"] == "~~" and r["lhs"] == r["rhs"]}
+    for entry in reference.get("rsquare", []):
+        for name, value in zip(entry["r2"]["names"], entry["r2"]["data"], strict=True):
+            if value is None:
+                continue
+            mine = ours[(entry["label"], name)] if len(fit.groups) > 1 else ours[name]
+            unit = errors.get((name, entry["group"])) or 1e-3
+            gaps.add("r_squared", f"{where}{name}", abs(mine - value) / unit)
+
+
+def compare_lrt(frame: pd.DataFrame, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
+    """The second row of a two-model comparison against `comparisons[].lrt.default`."""
+    row = frame.iloc[1]
+    expected = reference["lrt"]["default"]
+    if row["df_diff"] != expected["df_diff"]:
+        gaps.failures.append(f"{where} df_diff {row['df_diff']} is not {expected['df_diff']}")
+    gap = abs(row["chisq_diff"] - expected["chisq_diff"])
+    gaps.add("lrt", where, min(gap, gap / max(abs(expected["chisq_diff"]), 1e-12)))
+    gaps.add("lrt", where + " p", abs(row["pvalue"] - expected["pvalue"]))
