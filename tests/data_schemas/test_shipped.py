@@ -52,9 +52,19 @@ def test_every_column_is_titled_and_every_item_has_a_scale(name: str) -> None:
 def test_service_records_of_the_business_survey() -> None:
     schema = ds.Schema.load("b2b_service")
     assert {c.name for c in schema.fields if c.source == "record"} == {
-        "customer_id", "account_manager", "active", "wave", "onsite_visits", "customer_calls",
-        "company_calls", "repair_hours", "billing_accuracy", "contract_months", "commission_rate", "tenure_years",
-    }  # fmt: skip
+        "customer_id",
+        "account_manager",
+        "active",
+        "wave",
+        "onsite_visits",
+        "customer_calls",
+        "company_calls",
+        "repair_hours",
+        "billing_accuracy",
+        "contract_months",
+        "commission_rate",
+        "tenure_years",
+    }
     assert [c.name for c in schema.with_role("id")] == ["customer_id"]
     assert [c.name for c in schema.with_role("cluster")] == ["account_manager"]
     assert {c.label for c in schema.missing_values} == {"refused", "not applicable", "not asked"}
