@@ -16,7 +16,9 @@ from sem_models.inference import residuals
 from sem_models.inference.baseline import baseline_model
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
 from sem_models.inference.test_statistics import ChiSquare, moments_explained, n_moments
+from sem_models.model.ram import Array
 from sem_models.observed.patterns import complete_patterns, discrepancy
+from sem_models.observed.sample import pairwise_moments
 
 if TYPE_CHECKING:
     from sem_models.inference.solved import Solved
@@ -181,18 +183,24 @@ def _lisrel_and_gfi(
     weight = moment_space.curvature(discrepancy(at.sigma, mu, complete), complete, g, observed=False)
     jac = moment_space.jacobian(ram.slots, at)
     counted = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
+    if not sample.complete:
+        # LISREL's index then compares pairwise moments in the metric of the incomplete data, as the reference does
+        incomplete = moment_space.curvature(discrepancy(at.sigma, mu, sample.patterns), sample.patterns, g, observed=False)
+        pairwise_cov, pairwise_mean = pairwise_moments(sample)
     i, j = np.tril_indices(p)
     bread, along, total, lisrel = np.zeros((ram.n_params,) * 2), np.zeros(ram.n_params), 0.0, 0.0
     for k, share in enumerate(sample.n_by_group / sample.n_used):
         index = ram.slots.free[k]
         slopes = jac[k][:, index >= 0] @ ram.reduction[index[index >= 0]]
         residual = np.concatenate([(sample.cov[k] - at.sigma[k])[i, j], sample.mean[k] - mu[k]])
-        observed = np.where(counted, np.concatenate([sample.cov[k][i, j], sample.mean[k]]), 0.0)
         weighted = weight[k] @ residual
         bread += slopes.T @ weight[k] @ slopes
         along += slopes.T @ weighted
         total += float(residual @ weighted)
-        lisrel += share * (1.0 - float(residual @ weighted) / float(observed @ weight[k] @ observed))
+        if sample.complete:
+            lisrel += share * _lisrel(sample.cov[k], sample.mean[k], at.sigma[k], mu[k], weight[k], counted)
+        else:
+            lisrel += share * _lisrel(pairwise_cov[k], pairwise_mean[k], at.sigma[k], mu[k], incomplete[k], counted)
     df = solved.chi_square.df
     browne = n * (total - float(along @ np.linalg.lstsq(bread, along, rcond=None)[0]))
     kinds = {"": (browne if sample.complete else solved.chi_square.statistic, 1.0)}
@@ -207,6 +215,14 @@ def _lisrel_and_gfi(
     v["gfi_lisrel"] = lisrel
     v["agfi_lisrel"] = 1.0 - moments / df * (1.0 - lisrel) if df else 1.0
     v["pgfi"] = df / moments * lisrel
+
+
+def _lisrel(cov: Array, mean: Array, sigma: Array, mu: Array, weight: Array, counted: Array) -> float:
+    i, j = np.tril_indices(len(mean))
+    observed = np.concatenate([cov[i, j], mean])
+    residual = observed - np.concatenate([sigma[i, j], mu])
+    observed = np.where(counted, observed, 0.0)
+    return 1.0 - float(residual @ weight @ residual) / float(observed @ weight @ observed)
 
 
 def _gfi_interval(statistic: float, df: int, n: float, p: int, scaling: float) -> tuple[float, float]:

@@ -278,6 +278,21 @@ def _patterns(blocks: Sequence[Array]) -> tuple[Patterns, list[IntArray]]:
     )  # fmt: skip
 
 
+def pairwise_moments(sample: Sample) -> tuple[Array, Array]:
+    """Covariances (g, p, p) of the rows that answer both items, times (N − 1)/N, and available means (g, p)."""
+    assert sample.rows is not None
+    covs, means = [], []
+    for rows in sample.rows:
+        seen = (~np.isnan(rows.values)).astype(np.float64)
+        mean = np.nanmean(rows.values, axis=0)
+        filled = np.where(seen > 0, rows.values - mean, 0.0)
+        n, sums = seen.T @ seen, filled.T @ seen
+        cov = (filled.T @ filled - sums * sums.T / n) / (n - 1.0)
+        covs.append(cov * (len(seen) - 1.0) / len(seen))
+        means.append(mean)
+    return np.stack(covs), np.stack(means)
+
+
 Moments = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
