@@ -1,0 +1,1 @@
+"""Measurement: reliability, convergent and discriminant validity, screening of survey items."""
