@@ -14,6 +14,7 @@ _PUBLIC = {
     "ModelSpec": "sem_models.model.spec",
     "catalogue_names": "sem_models.model.spec",
     "invariance": "sem_models.moderation.groups",
+    "moderate": "sem_models.moderation.moderate",
     "SEMError": "sem_models.errors",
     "SpecError": "sem_models.errors",
     "DataError": "sem_models.errors",
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sem_models.inference.result import Fit
     from sem_models.model.spec import ModelSpec, catalogue_names, load
     from sem_models.moderation.groups import invariance
+    from sem_models.moderation.moderate import moderate
 
 
 def __getattr__(name: str) -> Any:

@@ -117,7 +117,7 @@ class Fit:
         metric "std_all" evaluates it on the standardized solution. Returns a Series with expression, metric,
         est, se, z, pvalue, ci_lower, ci_upper. Raises SpecError for unknown labels.
         """
-        from sem_models.model.expressions import parse_expression
+        from sem_models.model.syntax import parse_expression
 
         solved = self.solved
         rows = solved.rows if metric == "raw" else solved.standardized(metric)
