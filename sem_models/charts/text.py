@@ -74,7 +74,14 @@ def interval(lower: float, upper: float, digits: int = 2, *, bounded: bool = Tru
     """`[lower, upper]`, or an empty text where there is no interval (a fixed parameter)."""
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return ""
-    return f"[{number(lower, digits, bounded=bounded)},{NBSP}{number(upper, digits, bounded=bounded)}]"
+    return f"[{_limit(lower, digits, bounded)},{NBSP}{_limit(upper, digits, bounded)}]"
+
+
+def _limit(value: float, digits: int, bounded: bool) -> str:
+    """A limit of an interval, with as many digits as show on which side of 0 it lies (4 at most)."""
+    while value != 0 and round(value, digits) == 0 and digits < 4:
+        digits += 1
+    return number(value, digits, bounded=bounded)
 
 
 def estimate(value: float, lower: float, upper: float, digits: int = 2, *, bounded: bool = True) -> str:

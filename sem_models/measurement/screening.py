@@ -45,13 +45,15 @@ def screen(
     items: Sequence[str] | Mapping[str, Sequence[str]],
     *,
     group: str | None = None,
+    reference_group: str | None = None,
     limits: Mapping[str, tuple[float, float]] | None = None,
     confidence: float = 0.95,
 ) -> Screening:
     """Screen `items`: a list, or a mapping of scales to their items (needed for group differences).
 
     `limits` gives the lowest and highest possible answer by item, else those observed are taken. With
-    `group`, the scales (a plain list counts as single-item scales) are compared between its groups.
+    `group`, the scales (a plain list counts as single-item scales) are compared between its groups,
+    two of them as group minus `reference_group`.
     """
     scales = (
         {i: [i] for i in items} if not isinstance(items, Mapping) else {k: list(v) for k, v in items.items()}
@@ -66,7 +68,9 @@ def screen(
     if group is None:
         differences = pd.DataFrame(columns=TWO)
     else:
-        differences = group_differences(frame, scales, group, confidence=confidence)
+        differences = group_differences(
+            frame, scales, group, reference_group=reference_group, confidence=confidence
+        )
     return Screening(
         items=described,
         missing=_missing(data),

@@ -68,3 +68,11 @@ def test_listing_counts_what_it_leaves_out() -> None:
     assert text.listing(["a"]) == "a"
     assert text.listing(["a", "b", "c"]) == "a, b and c"
     assert text.listing(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "shown"),
+    [(-0.0012, 0.37, "[−.001, .37]"), (0.0004, 0.2, "[.0004, .20]"), (0.0, 0.1, "[.00, .10]")],
+)
+def test_limits_show_their_side_of_zero(lower: float, upper: float, shown: str) -> None:
+    assert text.interval(lower, upper).replace(text.NBSP, " ") == shown

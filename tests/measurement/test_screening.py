@@ -217,3 +217,10 @@ def test_nullable_columns_give_the_same_tables(survey: pd.DataFrame) -> None:
         pd.testing.assert_frame_equal(
             getattr(screen(nullable, items), field), getattr(screen(survey, items), field)
         )
+
+
+def test_group_differences_name_their_reference(survey: pd.DataFrame) -> None:
+    table = screen(survey, SCALES, group="active", reference_group="active").differences
+    assert set(table["group"]) == {"inactive"}
+    assert set(table["reference_group"]) == {"active"}
+    assert screen(survey, SCALES).differences.empty
