@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
+from sem_models.charts.text import text_width
 from sem_models.errors import DataError
 
 if TYPE_CHECKING:
@@ -188,9 +189,11 @@ def _repacked(image: bytes) -> bytes:
 
 
 def _annotate(source: str) -> str:
-    """Add `<title>` to data marks, make ids unique, drop the unused xlink namespace."""
+    """Fix the widths of texts, add `<title>` to data marks, make ids unique, drop unused xlink."""
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(source)
+    for element in root.iter(f"{{{_SVG}}}text"):
+        _fix_widths(element)
     for element in list(root.iter()):
         tip = element.get("aria-label")
         if tip and element.get("aria-roledescription") not in _NO_TIP:
@@ -203,6 +206,17 @@ def _annotate(source: str) -> str:
     prefix = "g" + hashlib.sha256(source.encode()).hexdigest()[:8]
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}_\1"', text)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}_\1)", text)
+
+
+def _fix_widths(element: ElementTree.Element) -> None:
+    """State how wide each line was laid out, so that another font of a viewer neither cuts nor overlaps."""
+    size = float(element.get("font-size", "11px").removesuffix("px"))
+    bold = element.get("font-weight") == "bold"
+    for line in list(element) or [element]:
+        width = text_width(line.text or "", size, bold=bold)
+        if width:
+            line.set("textLength", f"{width:.1f}")
+            line.set("lengthAdjust", "spacingAndGlyphs")
 
 
 _PAGE = """<!DOCTYPE html>

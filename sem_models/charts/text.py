@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 MINUS = "\N{MINUS SIGN}"
@@ -12,9 +13,9 @@ NBSP = (
     "\N{NO-BREAK SPACE}"  # keeps an estimate and its interval on one line; `wrap` breaks at plain spaces only
 )
 
-# Advance widths of Helvetica (Adobe font metrics, 1/1000 em) for the printable ASCII range; Arial and
-# Liberation Sans share them. Anything else is taken as 0.6 em, on the wide side for Latin, Greek and signs.
-_WIDTHS = (
+# Advance widths in 1/1000 em of Helvetica and Helvetica Bold (Adobe font metrics) for printable ASCII; Arial
+# and Liberation Sans share them. The signs are Arial's; what is in neither is taken as 0.6 em.
+_REGULAR = (
     278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278,
     556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556,
     1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778,
@@ -22,15 +23,29 @@ _WIDTHS = (
     333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556,
     556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
 )  # fmt: skip
+_BOLD = (
+    278, 333, 474, 556, 556, 889, 722, 238, 333, 333, 389, 584, 278, 333, 278, 278,
+    556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 333, 333, 584, 584, 584, 611,
+    975, 722, 722, 722, 722, 667, 611, 778, 722, 278, 556, 722, 611, 833, 722, 778,
+    667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 333, 278, 333, 584, 556,
+    333, 556, 611, 556, 611, 556, 333, 611, 611, 278, 278, 556, 278, 889, 611, 611,
+    611, 611, 389, 556, 333, 611, 556, 778, 556, 556, 500, 389, 280, 389, 584,
+)  # fmt: skip
+_SIGNS = {
+    MINUS: 584, ARROW: 1000, "\N{LEFT RIGHT ARROW}": 1000, NBSP: 278, "\N{EN DASH}": 556, "\N{EM DASH}": 1000,
+    "\N{MIDDLE DOT}": 333, "\N{SUPERSCRIPT TWO}": 333, "\N{HORIZONTAL ELLIPSIS}": 1000,
+    "\N{MULTIPLICATION SIGN}": 584, "\N{GREEK CAPITAL LETTER DELTA}": 668, "\N{GREEK SMALL LETTER CHI}": 525,
+}  # fmt: skip
 _OTHER = 600
-_BOLD = 1.08
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Width in pixels of one line of text in a Helvetica-like face of `size` pixels."""
-    plain = text.replace(NBSP, " ")
-    units = sum(_WIDTHS[ord(c) - 32] if 32 <= ord(c) < 127 else _OTHER for c in plain)
-    return units / 1000 * size * (_BOLD if bold else 1.0)
+    table = _BOLD if bold else _REGULAR
+    # Accented letters are as wide as their base letters.
+    plain = (unicodedata.normalize("NFD", c)[0] if c.isalpha() else c for c in text)
+    units = sum(table[ord(c) - 32] if 32 <= ord(c) < 127 else _SIGNS.get(c, _OTHER) for c in plain)
+    return units / 1000 * size
 
 
 def wrap(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:

@@ -128,3 +128,34 @@ def test_page_runs_in_a_browser_without_network(standardized: pd.DataFrame, tmp_
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert 'class="chart-wrapper' in dom
     assert "SAT → BI".replace(" ", "\N{NO-BREAK SPACE}") in dom.replace("&nbsp;", "\N{NO-BREAK SPACE}")
+
+
+@pytest.mark.parametrize("weight", ["normal", "bold"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The quick brown fox jumps over the lazy dog, 0123456789 [.52, .80] (active); N = 387 & _-+/%?!",
+        "EDS → PV − .05 – ΔCFI Δχ² ↔ × · … — Größe é",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    ],
+)
+def test_text_widths_agree_with_the_renderer(words: str, weight: str) -> None:
+    import altair as alt
+
+    from sem_models.charts import text, theme
+
+    frame = pd.DataFrame({"t": [words]})
+    mark = alt.Chart(frame).mark_text(align="left", fontSize=20, font=theme.FONT, fontWeight=weight)
+    chart = mark.encode(text="t:N", x=alt.value(0), y=alt.value(0)).properties(width=1, height=1, padding=0)
+    rendered = float(ElementTree.fromstring(export.svg(chart)).attrib["width"])
+    assert text.text_width(words, 20, bold=weight == "bold") == pytest.approx(rendered, rel=0.015)
+
+
+def test_every_text_states_its_width(standardized: pd.DataFrame) -> None:
+    svg = export.svg(paths(standardized, subtitle="first line\nsecond line"))
+    root = ElementTree.fromstring(svg)
+    space = "{http://www.w3.org/2000/svg}"
+    lines = [e for e in root.iter() if e.tag in (f"{space}text", f"{space}tspan")]
+    lines = [e for e in lines if not e.findall(f"{space}tspan")]
+    assert len(lines) > 10
+    assert all(float(e.attrib["textLength"]) > 0 for e in lines)
