@@ -1,0 +1,240 @@
+"""A study: one data file, one specification, one moderator. Each section is computed when asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sem_models.errors import DataError, SpecError, did_you_mean
+from sem_models.inference.result import Fit
+from sem_models.moderation.moderate import GroupModeration, moderate
+from sem_models.observed.sample import group_labels
+from sem_models.reports.section import Section
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schemas import Survey
+    from sem_models.model.spec import ModelSpec
+
+SECTIONS = ("screening", "measurement", "structure", "moderation")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What `Study.write` left on disk."""
+
+    report: Path
+    tables: tuple[Path, ...]
+    charts: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Open one with `Study.open`; then `screening()`, `measurement()`, `structure()`, `moderation()`, `write()`."""
+
+    survey: Survey
+    frame: pd.DataFrame
+    spec: ModelSpec
+    moderator: str | None
+    reference_group: str | None
+    estimator: str
+    missing: str
+    title: str
+    simulated: bool
+    source: str
+    _done: dict[str, Section] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        data: str | Path,
+        *,
+        model: str | Path | ModelSpec,
+        schema: str | Path | None = None,
+        moderator: str | None = None,
+        reference_group: str | None = None,
+        estimator: str = "MLR",
+        missing: str = "fiml",
+        title: str | None = None,
+    ) -> Study:
+        """Read and check everything a run needs, so that nothing fails after minutes.
+
+        Parameters
+        ----------
+        data : path, or "example" for the bundled simulated survey
+        model : name in the catalogue, path of a specification, or lavaan syntax
+        schema : survey schema by name or path; by default the one named like the model, if there is one
+        moderator : column of groups to compare; needed for `moderation()` only
+        reference_group : label that differences are taken from; by default the first group in the data
+
+        Raises
+        ------
+        DataError, SpecError
+            For a file, schema, model, item, moderator, group or option that does not fit, with the remedy.
+        """
+        import data_schemas as ds
+        from sem_models.estimation.options import resolve
+        from sem_models.model.spec import load
+
+        spec = load(model)
+        path = _data_path(data)
+        survey = ds.load(path, schema=schema if schema is not None else _schema_for(spec))
+        frame = survey.analysis_frame().data
+        missing_items = [item for item in spec.items if item not in frame.columns]
+        if missing_items:
+            shown = ", ".join(f"'{i}'" for i in missing_items[:6]) + (" …" if len(missing_items) > 6 else "")
+            raise DataError(
+                f"The data lack {len(missing_items)} of the {len(spec.items)} items of model '{spec.id}': {shown}. "
+                f"{did_you_mean(missing_items[0], frame.columns, noun='columns')}"
+            )
+        if moderator is not None:
+            labels = group_labels(frame, moderator)
+            if reference_group is not None and str(reference_group) not in labels:
+                raise SpecError(
+                    f"reference_group='{reference_group}' is not a group of '{moderator}'. "
+                    f"{did_you_mean(str(reference_group), labels, noun='groups')}"
+                )
+        elif reference_group is not None:
+            raise SpecError("reference_group= needs moderator= the column that holds the groups.")
+        resolve(
+            {}, estimator=estimator, missing=missing, group=moderator, group_equal=(), group_partial=(), engine="native",
+            seed=None, has_groups=moderator is not None, has_intercepts=False, has_sample_mean=False,
+        )  # fmt: skip
+        simulated = _is_bundled(path)
+        return cls(
+            survey, frame, spec, moderator, reference_group, estimator, missing,
+            title or (f"{spec.title} (simulated example data)" if simulated else spec.title), simulated, path.name,
+        )  # fmt: skip
+
+    @cached_property
+    def fit(self) -> Fit:
+        """The model on all customers."""
+        from sem_models.estimation.fit import fit
+
+        return fit(self.spec, self.frame, estimator=self.estimator, missing=self.missing)
+
+    @cached_property
+    def group_moderation(self) -> GroupModeration:
+        """Groups compared; SpecError without a moderator."""
+        if self.moderator is None:
+            raise SpecError("There is no moderator to compare groups by. Name the column: moderator='…'.")
+        return moderate(
+            self.spec, self.frame, method="groups", moderator=self.moderator, reference_group=self.reference_group,
+            estimator=self.estimator, missing=self.missing,
+        )  # fmt: skip
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Titles of constructs and items by id."""
+        found = {c.id: c.title for c in self.spec.constructs if c.title}
+        return found | {i.id: i.title for c in self.spec.constructs for i in c.items if i.title}
+
+    @property
+    def constructs(self) -> dict[str, tuple[str, ...]]:
+        """Item columns of each construct the model uses."""
+        used = set(self.spec.items)
+        found = {c.id: tuple(i for i in c.ordered_items if i in used) for c in self.spec.constructs}
+        return {construct: items for construct, items in found.items() if items}
+
+    def screening(self) -> Section:
+        """Can the answers carry the analysis?"""
+        return self._section("screening")
+
+    def measurement(self) -> Section:
+        """Do the items measure the constructs?"""
+        return self._section("measurement")
+
+    def structure(self) -> Section:
+        """What goes with what?"""
+        return self._section("structure")
+
+    def moderation(self) -> Section:
+        """Does it depend on the group?"""
+        return self._section("moderation")
+
+    def _section(self, name: str) -> Section:
+        from sem_models.reports import findings
+
+        if name not in self._done:
+            self._done[name] = getattr(findings, name)(self)
+        return self._done[name]
+
+    def provenance(self) -> dict[str, Any]:
+        """Data hash, spec hash, versions and options: what a rerun needs to give the same numbers."""
+        return {
+            "data_file": self.source,
+            "data_hash": self.survey.hash,
+            "spec": f"{self.spec.id} {self.spec.version}",
+            "spec_hash": self.spec.hash,
+            "moderator": self.moderator,
+            "reference_group": self.reference_group,
+            **{k: v for k, v in self.fit.provenance.items() if k not in ("spec_hash", "data_hash")},
+        }
+
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        sections: Sequence[str] | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Written:
+        """Write one self-contained report.html, and tables and charts as files beside it.
+
+        Sections finished before an error stay on disk. Raises DataError when the folder cannot be written.
+        """
+        from sem_models.reports.page import page
+
+        chosen = tuple(sections) if sections is not None else tuple(s for s in SECTIONS if s != "moderation" or self.moderator)
+        for name in chosen:
+            if name not in SECTIONS:
+                raise SpecError(f"'{name}' is no section of the report. {did_you_mean(name, SECTIONS, noun='sections')}")
+        target = Path(folder)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            (target / "provenance.json").write_text(
+                json.dumps(self.provenance(), indent=2, default=str, ensure_ascii=False), encoding="utf-8"
+            )
+        except OSError as error:
+            raise DataError(f"The folder {target} cannot be written: {error.strerror}. Choose another output folder.") from error
+        files: list[Path] = []
+        done: list[Section] = []
+        for name in chosen:
+            if progress is not None:
+                progress(name)
+            done.append(self._section(name))
+            files += done[-1].save(target)
+        report = target / "report.html"
+        report.write_text(page(self.title, done, self.provenance(), simulated=self.simulated), encoding="utf-8")
+        return Written(report, tuple(f for f in files if f.suffix == ".csv"), tuple(f for f in files if f.suffix != ".csv"))
+
+
+def _data_path(data: str | Path) -> Path:
+    if str(data) == "example":
+        from sem_models import examples
+
+        return Path(examples.path())
+    return Path(data)
+
+
+def _schema_for(spec: ModelSpec) -> str | None:
+    """The shipped schema of the model or of the one it extends."""
+    import data_schemas as ds
+
+    known = ds.names()
+    candidates = [spec.id, spec.extends or "", spec.id.removesuffix("_core")]
+    return next((c for c in candidates if c in known), None)
+
+
+def _is_bundled(path: Path) -> bool:
+    """Whether the file is one of the simulated examples, whatever it is called now."""
+    from sem_models import examples
+
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    shipped = [Path(examples.path(name, kind=kind)) for name in examples.names() for kind in ("csv", "sav")]
+    return any(p.is_file() and hashlib.sha256(p.read_bytes()).digest() == digest for p in shipped)
