@@ -1,0 +1,27 @@
+"""The example data that ship with the package. All of them are simulated; none describes real customers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sem_models.errors import DataError, did_you_mean
+
+_FOLDER = Path(__file__).parent
+_KINDS = {"csv": "{}.csv", "sav": "{}.sav", "population": "{}_population.yaml"}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the bundled examples."""
+    return tuple(sorted(p.name.removesuffix("_population.yaml") for p in _FOLDER.glob("*_population.yaml")))
+
+
+def path(name: str = "b2b_service", kind: str = "csv") -> Path:
+    """File of a bundled, simulated example: "csv", "sav", or "population" for what it was drawn from.
+
+    Raises DataError for an unknown name or kind.
+    """
+    if kind not in _KINDS:
+        raise DataError(f"There is no example of kind '{kind}'. {did_you_mean(kind, _KINDS, noun='kinds')}")
+    if name not in names():
+        raise DataError(f"There is no example '{name}'. {did_you_mean(name, names(), noun='examples')}")
+    return _FOLDER / _KINDS[kind].format(name)
