@@ -60,7 +60,8 @@ def screening(study: Study) -> Section:
         )  # fmt: skip
         text += _difference_of_scores(found.differences, study)
     header = f"N = {n} in the file · all customers, before any are dropped by the model"
-    return Section("screening", "Can the answers carry the analysis?", header, tuple(text), tuple(tables))
+    key = tuple(_issue_sentences(found.issues)[:2]) if len(found.issues) else ()
+    return Section("screening", "Can the answers carry the analysis?", header, tuple(text), key, tuple(tables))
 
 
 def _issue_sentences(issues: pd.DataFrame) -> list[str]:
@@ -123,7 +124,9 @@ def measurement(study: Study) -> Section:
         Table("htmt", "Heterotrait–monotrait ratios", ratios, names=study.names, note="Below .85 distinct, below .90 borderline."),
         Table("loadings", "Loadings", _parameters(fit, "=~"), names=study.names),
     )  # fmt: skip
-    return Section("measurement", "Do the items measure the constructs?", fit.header.line(), tuple(text), tables, charts)
+    trouble = say.status_sentences(fit.status, "the model on all customers")
+    key = (*trouble, say.fit_sentence(fit.measures()))
+    return Section("measurement", "Do the items measure the constructs?", fit.header.line(), tuple(text), key, tables, charts)
 
 
 def _weakest(quality: pd.DataFrame, study: Study) -> str:
@@ -168,22 +171,26 @@ def structure(study: Study) -> Section:
     scaled = fit.standardized()
     regressions = scaled[scaled["op"] == "~"]
     text = [*say.status_sentences(fit.status, "the model on all customers"), say.fit_sentence(fit.measures())]
-    for row in regressions.to_dict("records"):
-        outcome, predictor = (name.get(row[k], row[k]) for k in ("lhs", "rhs"))
-        text.append(say.association(outcome, predictor, row["est_std"], row["ci_lower"], row["ci_upper"]))
+    named = [{**row, "outcome": name.get(row["lhs"], row["lhs"]), "predictor": name.get(row["rhs"], row["rhs"])} for row in regressions.to_dict("records")]
+    said = [say.association(r["outcome"], r["predictor"], r["est_std"], r["ci_lower"], r["ci_upper"]) for r in named]
+    text += said
+    first = named[0]["lhs"] if named else ""
+    key = [sentence for row, sentence in zip(named, said, strict=True) if row["lhs"] == first]
     exogenous = set(fit.solved.table.variables.latent_exogenous)
     correlated = scaled[(scaled["op"] == "~~") & (scaled["lhs"] != scaled["rhs"]) & scaled["lhs"].isin(exogenous) & scaled["rhs"].isin(exogenous)]
     for row in correlated.to_dict("records"):
         first, second = (name.get(row[k], row[k]) for k in ("lhs", "rhs"))
         text.append(say.correlation(say.first_upper(first), second, row["est_std"], row["ci_lower"], row["ci_upper"]))
     contrasts = claim_contrasts(study)
-    for row in contrasts.to_dict("records"):
-        text.append(
-            say.contrast(
-                f"{row['claim']} ({row['title']})", row["contrast"], row["est"], row["ci_lower"], row["ci_upper"],
-                row["scale"], row["sign"], reason=row["reason"],
-            )
-        )  # fmt: skip
+    claims = [
+        say.contrast(
+            f"{row['claim']} ({row['title']})", row["contrast"], row["est"], row["ci_lower"], row["ci_upper"],
+            row["scale"], row["sign"], reason=row["reason"],
+        )
+        for row in contrasts.to_dict("records")
+    ]  # fmt: skip
+    text += claims
+    key += [sentence for sentence in claims if sentence.startswith(("C1 ", "C2 "))]
     text.append("Associations, not effects of interventions: service was not assigned at random.")
     header = fit.header.line()
     charts: dict[str, Any] = {
@@ -201,7 +208,7 @@ def structure(study: Study) -> Section:
         Table("r_squared", "Explained variance", fit.r_squared().rename("r_squared").rename_axis("variable").reset_index(), names=study.names),
         Table("fit_measures", "Fit measures", measures),
     ]
-    return Section("structure", "What goes with what?", header, tuple(text), tuple(tables), charts)
+    return Section("structure", "What goes with what?", header, tuple(text), tuple(key), tuple(tables), charts)
 
 
 def claim_contrasts(study: Study) -> pd.DataFrame:
@@ -280,7 +287,8 @@ def moderation(study: Study) -> Section:
     for level, fit in found.invariance.fits.items():
         text += say.status_sentences(fit.status, f"the {level} model by {study.moderator}")
     text += say.invariance_sentences(steps)
-    text += say.difference_sentences(differences, tests, say.as_names(study.names))
+    compared = say.difference_sentences(differences, tests, say.as_names(study.names))
+    text += compared
     shown_steps, shown_levels = _robust_columns(steps), _robust_columns(levels)
     charts: dict[str, Any] = {
         "paths": paths(
@@ -303,7 +311,7 @@ def moderation(study: Study) -> Section:
         Table("path_tests", "Equality of each path", tests.drop(columns="op"), names=study.names),
     )
     title = f"Does it depend on {study.moderator}?"
-    return Section("moderation", title, header, tuple(text), tables, charts)
+    return Section("moderation", title, header, tuple(text), tuple(compared), tables, charts)
 
 
 def _robust_columns(frame: pd.DataFrame) -> pd.DataFrame:

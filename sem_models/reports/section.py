@@ -26,12 +26,13 @@ p.note{color:#555;font-size:.82em;margin:.35em 0 0}
 
 @dataclass(frozen=True)
 class Section:
-    """One question answered: `sentences` in reading order, then tables and charts."""
+    """One question answered: `sentences` in reading order, then tables and charts; `key` are those for a summary."""
 
     id: str
     title: str
     header: str
     sentences: tuple[str, ...]
+    key: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     charts: Mapping[str, ChartType] = field(default_factory=dict)
 

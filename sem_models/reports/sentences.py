@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from sem_models.charts import text
 from sem_models.inference.header import Status
 
 CFI_DROP, RMSEA_RISE = -0.010, 0.015
@@ -17,13 +18,12 @@ TOO_CLOSE = 0.85
 
 def num(value: float, digits: int = 2) -> str:
     """A number with a true minus sign and no leading zero below one."""
-    text = f"{abs(value):.{digits}f}"
-    text = text[1:] if text.startswith("0.") else text
-    return f"−{text}" if value < 0 and float(f"{value:.{digits}f}") != 0 else text
+    return text.number(value, digits)
 
 
 def interval(lower: float, upper: float, digits: int = 2) -> str:
-    return f"95 % interval {num(lower, digits)} to {num(upper, digits)}"
+    """The 95 % interval in words and figures; its limits show on which side of 0 they lie."""
+    return f"95 % interval {text.interval(lower, upper, digits)}"
 
 
 def p_text(pvalue: float) -> str:
@@ -41,10 +41,10 @@ def association(outcome: str, predictor: str, est: float, lower: float, upper: f
 
 def correlation(first: str, second: str, est: float, lower: float, upper: float) -> str:
     """A latent correlation, and what it means for telling the two apart."""
-    text = f"{first} and {second} correlate {num(est)} ({interval(lower, upper)})"
+    figures = f"{first} and {second} correlate {num(est)} ({interval(lower, upper)})"
     if est > TOO_CLOSE:
-        return f"{text}: above {num(TOO_CLOSE)}, so their separate weights cannot be told apart."
-    return f"{text}, so their separate weights carry the uncertainty shown in the intervals."
+        return f"{figures}: above {num(TOO_CLOSE)}, so their separate weights cannot be told apart."
+    return f"{figures}, so their separate weights carry the uncertainty shown in the intervals."
 
 
 def contrast(title: str, expression: str, est: float, lower: float, upper: float, scale: str, sign: int, *, reason: str = "") -> str:
@@ -74,7 +74,7 @@ def fit_sentence(measures: pd.Series) -> str:
     return (
         f"Exact fit {exact}: {'scaled ' if robust else ''}χ²({measures['df']:.0f}) = {measures[chisq]:.1f}, {p_text(measures[p])}. "
         f"{word}CFI {num(cfi, 3)}, {word}RMSEA {num(measures[f'rmsea{suffix}'], 3)} "
-        f"(90 % interval {num(measures[f'rmsea_ci_lower{suffix}'], 3)} to {num(measures[f'rmsea_ci_upper{suffix}'], 3)}), "
+        f"(90 % interval {text.interval(measures[f'rmsea_ci_lower{suffix}'], measures[f'rmsea_ci_upper{suffix}'], 3)}), "
         f"SRMR {num(measures['srmr'], 3)}."
     ).replace("robust CFI", "Robust CFI", 1)
 
@@ -107,7 +107,7 @@ def difference_sentences(differences: pd.DataFrame, tests: pd.DataFrame, names: 
     """Paths that differ between groups, by label and with intervals; one sentence for those that do not."""
     out, silent = [], []
     for row in differences.to_dict("records"):
-        path = f"{names.get(row['rhs'], row['rhs'])} → {names.get(row['lhs'], row['lhs'])}"
+        path = first_upper(f"{names.get(row['rhs'], row['rhs'])} → {names.get(row['lhs'], row['lhs'])}")
         if row["ci_lower"] <= 0 <= row["ci_upper"]:
             silent.append(path)
             continue
@@ -120,13 +120,16 @@ def difference_sentences(differences: pd.DataFrame, tests: pd.DataFrame, names: 
             f"Wald {p_text(row['pvalue'])}{lrt})."
         )
     if silent:
-        which = "the path" if len(silent) == 1 else f"{len(silent)} paths"
-        out.append(f"No difference between the groups is detectable for {which} {'; '.join(silent)}.")
+        if len(silent) == 1:
+            out.append(f"No difference between the groups is detectable for the path {silent[0]}.")
+        else:
+            shown = "; ".join(silent[:4]) + (f" and {len(silent) - 4} more" if len(silent) > 4 else "")
+            out.append(f"No difference between the groups is detectable for {len(silent)} of {len(differences)} paths: {shown}.")
     return out
 
 
-def first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def first_upper(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
 
 
 def as_names(pairs: Mapping[str, Any]) -> dict[str, str]:

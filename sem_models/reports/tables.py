@@ -33,7 +33,7 @@ class Table:
 
     def html(self) -> str:
         """The table with caption and note; numbers right-aligned, missing cells empty."""
-        frame = self.frame
+        frame = self.frame[[c for c in self.frame.columns if not self._empty(self.frame[c])]]
         numeric = {c: pd.api.types.is_numeric_dtype(frame[c]) and frame[c].dtype != bool for c in frame.columns}
         head = "".join(
             f'<th class="{"num" if numeric[c] else "txt"}">{escape(HEADINGS.get(str(c), str(c).replace("_", " ")))}</th>'
@@ -51,6 +51,10 @@ class Table:
             f'<figure class="table"><figcaption>{escape(self.caption)}</figcaption>'
             f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{note}</figure>"
         )
+
+    @staticmethod
+    def _empty(column: pd.Series) -> bool:
+        return bool(len(column)) and bool((column.isna() | (column.astype(str) == "")).all())
 
     def _cell(self, column: str, value: object) -> str:
         if value is None or (isinstance(value, float) and np.isnan(value)):
@@ -74,4 +78,4 @@ def figure(column: str, value: float) -> str:
         return f"{value:.1f}"
     if column.startswith(("delta_", "cfi", "tli", "rmsea", "srmr")):
         return f"{value:.3f}"
-    return f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}"
+    return (f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}").replace("-0.00", "0.00")
