@@ -173,6 +173,8 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
 
 
 def _as_float(column: pd.Series, name: str) -> Array:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
+        return _finite(column.to_numpy(dtype=np.float64), name)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     numeric = pd.to_numeric(column, errors="coerce")
@@ -184,11 +186,14 @@ def _as_float(column: pd.Series, name: str) -> Array:
             f"Column '{name}' holds text where a number is needed: row{'s' if bad.sum() > 1 else ''} "
             f"{', '.join(map(str, rows))}{more} (counted from 1). Recode the answers as numbers or leave them empty."
         )
-    out = numeric.to_numpy(dtype=np.float64, na_value=np.nan)
-    if np.isinf(out).any():
-        row = int(np.flatnonzero(np.isinf(out))[0]) + 1
+    return _finite(numeric.to_numpy(dtype=np.float64, na_value=np.nan), name)
+
+
+def _finite(values: Array, name: str) -> Array:
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0]) + 1
         raise DataError(f"Column '{name}' holds an infinite value in row {row}. Make it missing.")
-    return out
+    return values
 
 
 def _list(names: Sequence[str], shown: int = 4) -> str:
