@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from sem_models.inference.header import Header, Status
 from sem_models.inference.solved import Solved
 from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
+
+if TYPE_CHECKING:
+    from sem_models.reports.summary import Summary
 
 LEVEL = 0.95
 Metrics = Literal["raw", "std_all", "std_lv", "std_nox"]
@@ -221,14 +224,14 @@ class Fit:
 
     # ------------------------------------------------------------------ showing
 
-    def summary(self) -> str:
-        """The text that R users know from lavaan's summary."""
-        from sem_models.reports.summary import summary_text
+    def summary(self) -> Summary:
+        """What R users know from lavaan's summary: text when printed, tables in a notebook."""
+        from sem_models.reports.summary import Summary
 
-        return summary_text(self)
+        return Summary(self)
 
     def __str__(self) -> str:
-        return self.summary()
+        return str(self.summary())
 
     def __repr__(self) -> str:
         return f"<Fit {self.spec_id}: {self.header.line()}>"

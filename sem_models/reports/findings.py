@@ -37,13 +37,21 @@ def screening(study: Study) -> Section:
     most = found.items.loc[found.items["missing_pct"].idxmax()]
     text = [
         f"The file holds {n} customers; {complete} of them answered all {len(found.items)} items the model uses."
-        + (f" The item with the most missing answers is {most['item']} ({most['missing_pct']:.1f} %)." if most["missing_pct"] > 0 else ""),
+        + (
+            f" The item with the most missing answers is {most['item']} ({most['missing_pct']:.1f} %)."
+            if most["missing_pct"] > 0
+            else ""
+        ),
         *_issue_sentences(found.issues),
         *_normality_sentences(found.normality),
     ]
     tables = [
-        Table("items", "Items: answers, missing, distribution", found.items.assign(title=found.items["item"].map(study.names).fillna(""))),
-        Table("normality", "Multivariate normality", found.normality, note="Rejected normality is why MLR is the default estimator here."),
+        Table(
+            "items",
+            "Items: answers, missing, distribution",
+            found.items.assign(title=found.items["item"].map(study.names).fillna("")),
+        ),
+        Table("normality", "Multivariate normality", found.normality, note="Complete rows only."),
     ]
     if len(found.duplicates):
         tables.append(Table("near_duplicates", "Item pairs that correlate .95 or more", found.duplicates))
@@ -52,7 +60,11 @@ def screening(study: Study) -> Section:
     reasons = study.survey.analysis_frame().reasons
     reasons = reasons[reasons["n"] >= 5] if len(reasons) else reasons
     if len(reasons):
-        tables.append(Table("missing_reasons", "Missing answers by reason", reasons, note="Counts under 5 are not shown."))
+        tables.append(
+            Table(
+                "missing_reasons", "Missing answers by reason", reasons, note="Counts under 5 are not shown."
+            )
+        )
     if study.moderator is not None:
         tables.append(
             Table("group_differences", f"Scale scores by {study.moderator}", found.differences, names=study.names,
@@ -61,27 +73,40 @@ def screening(study: Study) -> Section:
         text += _difference_of_scores(found.differences, study)
     header = f"N = {n} in the file · all customers, before any are dropped by the model"
     key = tuple(_issue_sentences(found.issues)[:2]) if len(found.issues) else ()
-    return Section("screening", "Can the answers carry the analysis?", header, tuple(text), key, tuple(tables))
+    return Section(
+        "screening", "Can the answers carry the analysis?", header, tuple(text), key, tuple(tables)
+    )
 
 
 def _issue_sentences(issues: pd.DataFrame) -> list[str]:
     if not len(issues):
         return ["No constant, collinear or near-duplicate items were found."]
-    return [f"{say.first_upper(str(row['detail']))} {row['remedy']}".strip() for row in issues.head(6).to_dict("records")]
+    return [
+        f"{say.first_upper(str(row['detail']))} {row['remedy']}".strip()
+        for row in issues.head(6).to_dict("records")
+    ]
 
 
 def _normality_sentences(table: pd.DataFrame) -> list[str]:
-    rejected = [str(r["test"]) for r in table.to_dict("records") if r["pvalue"] == r["pvalue"] and r["pvalue"] < 0.05]
+    rejected = [
+        str(r["test"]) for r in table.to_dict("records") if r["pvalue"] == r["pvalue"] and r["pvalue"] < 0.05
+    ]
     if not rejected:
         return []
     tests = rejected[0] if len(rejected) == 1 else f"{', '.join(rejected[:-1])} and {rejected[-1]}"
-    return [f"Multivariate normality is rejected ({tests}), so standard errors and tests should be robust to it (MLR)."]
+    return [
+        f"Multivariate normality is rejected ({tests}), so standard errors and tests should be robust to it (MLR)."
+    ]
 
 
 def _difference_of_scores(table: pd.DataFrame, study: Study) -> list[str]:
     if "hedges_g" not in table.columns:
         return []
-    clear = table[(table["ci_lower"] > 0) | (table["ci_upper"] < 0)] if {"ci_lower", "ci_upper"} <= set(table.columns) else table.head(0)
+    clear = (
+        table[(table["ci_lower"] > 0) | (table["ci_upper"] < 0)]
+        if {"ci_lower", "ci_upper"} <= set(table.columns)
+        else table.head(0)
+    )
     if not len(clear):
         return [f"No difference of scale scores by {study.moderator} is detectable."]
     top = clear.loc[clear["hedges_g"].abs().idxmax()]
@@ -103,11 +128,15 @@ def measurement(study: Study) -> Section:
     estimates = fit.estimates()
     quality = reliability(estimates, observed).drop(columns="group")
     alpha = alpha_table(study.frame, {c: list(items) for c, items in study.constructs.items()})
-    alpha = alpha[["construct", "n", "ci_lower", "ci_upper"]].rename(columns={"n": "alpha_n", "ci_lower": "alpha_from", "ci_upper": "alpha_to"})
+    alpha = alpha[["construct", "n", "ci_lower", "ci_upper"]].rename(
+        columns={"n": "alpha_n", "ci_lower": "alpha_from", "ci_upper": "alpha_to"}
+    )
     quality = quality.merge(alpha, on="construct", how="left")
     pairs = fornell_larcker(estimates, observed).drop(columns="group")
     multi = {c: list(items) for c, items in study.constructs.items() if len(items) > 1}
-    ratios = htmt_table(observed.loc[[i for v in multi.values() for i in v], [i for v in multi.values() for i in v]], multi)
+    ratios = htmt_table(
+        observed.loc[[i for v in multi.values() for i in v], [i for v in multi.values() for i in v]], multi
+    )
     text = [
         *say.status_sentences(fit.status, "the model on all customers"),
         say.fit_sentence(fit.measures()),
@@ -126,7 +155,15 @@ def measurement(study: Study) -> Section:
     )  # fmt: skip
     trouble = say.status_sentences(fit.status, "the model on all customers")
     key = (*trouble, say.fit_sentence(fit.measures()))
-    return Section("measurement", "Do the items measure the constructs?", fit.header.line(), tuple(text), key, tables, charts)
+    return Section(
+        "measurement",
+        "Do the items measure the constructs?",
+        fit.header.line(),
+        tuple(text),
+        key,
+        tables,
+        charts,
+    )
 
 
 def _weakest(quality: pd.DataFrame, study: Study) -> str:
@@ -148,7 +185,10 @@ def _validity(pairs: pd.DataFrame, ratios: pd.DataFrame, study: Study) -> list[s
     parts = []
     for label, frame in (("HTMT (.90 or more)", close), ("Fornell–Larcker", failed)):
         if len(frame):
-            which = "; ".join(f"{name.get(r['construct_1'], r['construct_1'])} and {name.get(r['construct_2'], r['construct_2'])}" for r in frame.to_dict("records"))
+            which = "; ".join(
+                f"{name.get(r['construct_1'], r['construct_1'])} and {name.get(r['construct_2'], r['construct_2'])}"
+                for r in frame.to_dict("records")
+            )
             parts.append(f"{label}: {which}")
     return ["Not distinct by " + ". By ".join(parts) + ". Contrasts between such constructs are undecided."]
 
@@ -158,7 +198,10 @@ def _parameters(fit: Fit, op: str) -> pd.DataFrame:
     keep = (raw["op"] == op).to_numpy()
     out = raw.loc[keep, ["lhs", "rhs", *(["group"] if len(fit.groups) > 1 else []), *ESTIMATE_COLUMNS]].copy()
     out["est_std"] = scaled.loc[keep, "est_std"].to_numpy()
-    out["ci_lower_std"], out["ci_upper_std"] = scaled.loc[keep, "ci_lower"].to_numpy(), scaled.loc[keep, "ci_upper"].to_numpy()
+    out["ci_lower_std"], out["ci_upper_std"] = (
+        scaled.loc[keep, "ci_lower"].to_numpy(),
+        scaled.loc[keep, "ci_upper"].to_numpy(),
+    )
     return out.rename(columns={"lhs": "construct", "rhs": "item"}) if op == "=~" else out
 
 
@@ -171,16 +214,29 @@ def structure(study: Study) -> Section:
     scaled = fit.standardized()
     regressions = scaled[scaled["op"] == "~"]
     text = [*say.status_sentences(fit.status, "the model on all customers"), say.fit_sentence(fit.measures())]
-    named = [{**row, "outcome": name.get(row["lhs"], row["lhs"]), "predictor": name.get(row["rhs"], row["rhs"])} for row in regressions.to_dict("records")]
-    said = [say.association(r["outcome"], r["predictor"], r["est_std"], r["ci_lower"], r["ci_upper"]) for r in named]
+    named = [
+        {**row, "outcome": name.get(row["lhs"], row["lhs"]), "predictor": name.get(row["rhs"], row["rhs"])}
+        for row in regressions.to_dict("records")
+    ]
+    said = [
+        say.association(r["outcome"], r["predictor"], r["est_std"], r["ci_lower"], r["ci_upper"])
+        for r in named
+    ]
     text += said
     first = named[0]["lhs"] if named else ""
     key = [sentence for row, sentence in zip(named, said, strict=True) if row["lhs"] == first]
     exogenous = set(fit.solved.table.variables.latent_exogenous)
-    correlated = scaled[(scaled["op"] == "~~") & (scaled["lhs"] != scaled["rhs"]) & scaled["lhs"].isin(exogenous) & scaled["rhs"].isin(exogenous)]
+    correlated = scaled[
+        (scaled["op"] == "~~")
+        & (scaled["lhs"] != scaled["rhs"])
+        & scaled["lhs"].isin(exogenous)
+        & scaled["rhs"].isin(exogenous)
+    ]
     for row in correlated.to_dict("records"):
         first, second = (name.get(row[k], row[k]) for k in ("lhs", "rhs"))
-        text.append(say.correlation(say.first_upper(first), second, row["est_std"], row["ci_lower"], row["ci_upper"]))
+        text.append(
+            say.correlation(say.first_upper(first), second, row["est_std"], row["ci_lower"], row["ci_upper"])
+        )
     contrasts = claim_contrasts(study)
     claims = [
         say.contrast(
@@ -200,15 +256,34 @@ def structure(study: Study) -> Section:
     measures = fit.measures().rename("value").rename_axis("measure").reset_index()
     tables = [
         Table("paths", "Structural paths", _parameters(fit, "~"), names=study.names),
-        Table("effects", "Direct, indirect and total effects", fit.effects().drop(columns=["group", "z"]), names=study.names),
+        Table(
+            "effects",
+            "Direct, indirect and total effects",
+            fit.effects().drop(columns=["group", "z"]),
+            names=study.names,
+        ),
     ]
     if len(contrasts):
-        tables.append(Table("contrasts", "Contrasts of the specification", contrasts, note="Direct effects unless the expression multiplies paths; 95 % confidence, delta method."))
+        tables.append(
+            Table(
+                "contrasts",
+                "Contrasts of the specification",
+                contrasts,
+                note="Direct effects unless the expression multiplies paths; 95 % confidence, delta method.",
+            )
+        )
     tables += [
-        Table("r_squared", "Explained variance", fit.r_squared().rename("r_squared").rename_axis("variable").reset_index(), names=study.names),
+        Table(
+            "r_squared",
+            "Explained variance",
+            fit.r_squared().rename("r_squared").rename_axis("variable").reset_index(),
+            names=study.names,
+        ),
         Table("fit_measures", "Fit measures", measures),
     ]
-    return Section("structure", "What goes with what?", header, tuple(text), tuple(key), tuple(tables), charts)
+    return Section(
+        "structure", "What goes with what?", header, tuple(text), tuple(key), tuple(tables), charts
+    )
 
 
 def claim_contrasts(study: Study) -> pd.DataFrame:
@@ -255,7 +330,9 @@ def _too_close(study: Study) -> dict[frozenset[str], str]:
     multi = {c: list(items) for c, items in study.constructs.items() if len(items) > 1}
     for row in htmt_table(study.fit.sample_moments()[""]["cov"], multi).to_dict("records"):
         if row["verdict"] == "not distinct":
-            out[frozenset((row["construct_1"], row["construct_2"]))] = f"their HTMT is {say.num(row['htmt2'])}"
+            out[frozenset((row["construct_1"], row["construct_2"]))] = (
+                f"their HTMT is {say.num(row['htmt2'])}"
+            )
     for a in correlations.index:
         for b in correlations.columns:
             if a < b and correlations.loc[a, b] > say.TOO_CLOSE:
@@ -266,7 +343,12 @@ def _too_close(study: Study) -> dict[frozenset[str], str]:
 def _compared(expression: str, study: Study, close: dict[frozenset[str], str]) -> str:
     """For a difference of two paths from constructs that are too close: the sentence part that says so."""
     tree = parse_expression(expression)
-    if not (isinstance(tree, Binary) and tree.op == "-" and isinstance(tree.left, Name) and isinstance(tree.right, Name)):
+    if not (
+        isinstance(tree, Binary)
+        and tree.op == "-"
+        and isinstance(tree.left, Name)
+        and isinstance(tree.right, Name)
+    ):
         return ""
     predictors = frozenset(p.predictor for p in study.spec.paths if p.label in tree.names)
     why = close.get(predictors)
@@ -300,14 +382,53 @@ def moderation(study: Study) -> Section:
     outcome, predictors = _first_outcome(study)
     if outcome is not None:
         lines = found.slope_lines(outcome, predictors)
-        mine = by_group[(by_group["lhs"] == outcome) & by_group["rhs"].isin(predictors)].rename(columns={"rhs": "predictor"})
-        gaps = differences[(differences["lhs"] == outcome) & differences["rhs"].isin(predictors)].rename(columns={"rhs": "predictor"})
-        charts["slopes"] = slopes(lines, outcome=outcome, slopes=mine, differences=gaps, names=study.names, subtitle=header)
+        mine = by_group[(by_group["lhs"] == outcome) & by_group["rhs"].isin(predictors)].rename(
+            columns={"rhs": "predictor"}
+        )
+        gaps = differences[(differences["lhs"] == outcome) & differences["rhs"].isin(predictors)].rename(
+            columns={"rhs": "predictor"}
+        )
+        charts["slopes"] = slopes(
+            lines, outcome=outcome, slopes=mine, differences=gaps, names=study.names, subtitle=header
+        )
     tables = (
-        Table("invariance_levels", "Invariance: fit of each level", shown_levels[[c for c in ("level", "converged", "admissible", "chisq_scaled", "chisq", "df", "cfi", "rmsea", "srmr", "aic", "bic") if c in shown_levels]]),
+        Table(
+            "invariance_levels",
+            "Invariance: fit of each level",
+            shown_levels[
+                [
+                    c
+                    for c in (
+                        "level",
+                        "converged",
+                        "admissible",
+                        "chisq_scaled",
+                        "chisq",
+                        "df",
+                        "cfi",
+                        "rmsea",
+                        "srmr",
+                        "aic",
+                        "bic",
+                    )
+                    if c in shown_levels
+                ]
+            ],
+        ),
         Table("invariance_steps", "Invariance: each level against the one before", shown_steps),
-        Table("paths_by_group", "Paths by group", by_group, names=study.names, note="Equal loadings; standardized in each group's own standard deviations."),
-        Table("path_differences", "Differences of paths, unstandardized", differences.drop(columns=["op", "z"]), names=study.names),
+        Table(
+            "paths_by_group",
+            "Paths by group",
+            by_group,
+            names=study.names,
+            note="Equal loadings; standardized in each group's own standard deviations.",
+        ),
+        Table(
+            "path_differences",
+            "Differences of paths, unstandardized",
+            differences.drop(columns=["op", "z"]),
+            names=study.names,
+        ),
         Table("path_tests", "Equality of each path", tests.drop(columns="op"), names=study.names),
     )
     title = f"Does it depend on {study.moderator}?"

@@ -33,9 +33,14 @@ _SIMULATED = (
 )
 
 
-def page(title: str, sections: Sequence[Section], provenance: Mapping[str, Any], *, simulated: bool = False) -> str:
+def page(
+    title: str, sections: Sequence[Section], provenance: Mapping[str, Any], *, simulated: bool = False
+) -> str:
     """The report as text."""
-    nav = "".join(f'<a href="#{s.id}">{escape(s.title)}</a>' for s in sections) + '<a href="#provenance">Provenance</a>'
+    nav = (
+        "".join(f'<a href="#{s.id}">{escape(s.title)}</a>' for s in sections)
+        + '<a href="#provenance">Provenance</a>'
+    )
     return _PAGE.format(
         title=escape(title),
         style=STYLE,

@@ -20,7 +20,7 @@ figure.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;fo
 figure.table th,figure.table td{padding:.22em .7em;border-bottom:1px solid #ddd;vertical-align:top}
 figure.table th{border-bottom:1.5px solid #444;font-weight:600}
 figure.table .num{text-align:right;white-space:nowrap}figure.table .txt{text-align:left}
-p.note{color:#555;font-size:.82em;margin:.35em 0 0}
+p.note{color:#555;font-size:.82em;margin:.35em 0 0}span.note{color:#555;font-size:.82em;font-weight:400}
 """
 
 
@@ -42,7 +42,7 @@ class Section:
 
         text = "".join(f"<p>{escape(s)}</p>" for s in self.sentences)
         charts = "".join(f'<div class="chart">{svg(chart)}</div>' for chart in self.charts.values())
-        tables = "".join(table.html() for table in self.tables)
+        tables = "".join(table.html(self.header) for table in self.tables)
         return (
             f'<section id="{self.id}"><h2>{escape(self.title)}</h2><p class="note">{escape(self.header)}</p>'
             f"{text}{charts}{tables}</section>"
@@ -55,11 +55,15 @@ class Section:
         from sem_models.charts.export import show
 
         text = "".join(f"<p>{escape(s)}</p>" for s in self.sentences)
-        display(HTML(f"<style>{STYLE}</style><h3>{escape(self.title)}</h3><p class='note'>{escape(self.header)}</p>{text}"))  # type: ignore[no-untyped-call]
+        display(
+            HTML(
+                f"<style>{STYLE}</style><h3>{escape(self.title)}</h3><p class='note'>{escape(self.header)}</p>{text}"
+            )
+        )  # type: ignore[no-untyped-call]
         for chart in self.charts.values():
             show(chart)
         for table in self.tables:
-            display(HTML(table.html()))  # type: ignore[no-untyped-call]
+            display(HTML(table.html(self.header)))  # type: ignore[no-untyped-call]
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write tables as CSV and charts as HTML, SVG and PNG; returns the files. DataError if it cannot be written."""
@@ -74,7 +78,9 @@ class Section:
                 table.frame.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
                 written.append(path)
         except OSError as error:
-            raise DataError(f"Tables cannot be written to {target}: {error.strerror}. Choose another folder.") from error
+            raise DataError(
+                f"Tables cannot be written to {target}: {error.strerror}. Choose another folder."
+            ) from error
         for name, chart in self.charts.items():
             saved = save(chart, target / "charts", f"{self.id}_{name}")
             written += [p for p in (saved.html, saved.svg, saved.png) if p is not None]

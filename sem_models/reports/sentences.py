@@ -30,7 +30,9 @@ def p_text(pvalue: float) -> str:
     return "p < .001" if pvalue < 0.0005 else f"p = {num(pvalue, 3)}"
 
 
-def association(outcome: str, predictor: str, est: float, lower: float, upper: float, *, where: str = "") -> str:
+def association(
+    outcome: str, predictor: str, est: float, lower: float, upper: float, *, where: str = ""
+) -> str:
     """One standardized path in words."""
     figures = f"{num(est)} standardized ({interval(lower, upper)})"
     if lower <= 0 <= upper:
@@ -47,7 +49,17 @@ def correlation(first: str, second: str, est: float, lower: float, upper: float)
     return f"{figures}, so their separate weights carry the uncertainty shown in the intervals."
 
 
-def contrast(title: str, expression: str, est: float, lower: float, upper: float, scale: str, sign: int, *, reason: str = "") -> str:
+def contrast(
+    title: str,
+    expression: str,
+    est: float,
+    lower: float,
+    upper: float,
+    scale: str,
+    sign: int,
+    *,
+    reason: str = "",
+) -> str:
     """A claim's contrast against zero; `reason` says why it is undecided whatever its interval."""
     shown = f"{expression} = " if len(expression) <= 48 else ""
     figures = f"{shown}{num(est)}, {scale} ({interval(lower, upper)})"
@@ -67,7 +79,11 @@ def fit_sentence(measures: pd.Series) -> str:
     chisq, p = ("chisq_scaled", "pvalue_scaled") if robust else ("chisq", "pvalue")
     if not measures["df"]:
         return "The model is saturated: it has no degrees of freedom, so its fit cannot be judged."
-    cfi = measures["cfi_robust"] if measures.get("cfi_robust", float("nan")) == measures.get("cfi_robust") else measures["cfi"]
+    cfi = (
+        measures["cfi_robust"]
+        if measures.get("cfi_robust", float("nan")) == measures.get("cfi_robust")
+        else measures["cfi"]
+    )
     has = "rmsea_robust" in measures.index and measures["rmsea_robust"] == measures["rmsea_robust"]
     suffix, word = ("_robust", "robust ") if has else ("", "")
     exact = "is rejected" if measures[p] < 0.05 else "is not rejected"
@@ -103,7 +119,9 @@ def invariance_sentences(comparisons: pd.DataFrame) -> list[str]:
     return out
 
 
-def difference_sentences(differences: pd.DataFrame, tests: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
+def difference_sentences(
+    differences: pd.DataFrame, tests: pd.DataFrame, names: Mapping[str, str]
+) -> list[str]:
     """Paths that differ between groups, by label and with intervals; one sentence for those that do not."""
     out, silent = [], []
     for row in differences.to_dict("records"):
@@ -113,7 +131,11 @@ def difference_sentences(differences: pd.DataFrame, tests: pd.DataFrame, names: 
             continue
         test = tests[(tests["lhs"] == row["lhs"]) & (tests["rhs"] == row["rhs"])].iloc[0]
         word = "stronger" if abs(row["est_group"]) > abs(row["est_reference"]) else "weaker"
-        lrt = f", likelihood-ratio {p_text(test['lrt_pvalue'])}" if test["lrt_pvalue"] == test["lrt_pvalue"] else ""
+        lrt = (
+            f", likelihood-ratio {p_text(test['lrt_pvalue'])}"
+            if test["lrt_pvalue"] == test["lrt_pvalue"]
+            else ""
+        )
         out.append(
             f"{path} is {word} for {row['group']} than for {row['reference_group']}: {num(row['est_group'])} against "
             f"{num(row['est_reference'])}, difference {num(row['est'])} ({interval(row['ci_lower'], row['ci_upper'])}; "
@@ -124,7 +146,9 @@ def difference_sentences(differences: pd.DataFrame, tests: pd.DataFrame, names: 
             out.append(f"No difference between the groups is detectable for the path {silent[0]}.")
         else:
             shown = "; ".join(silent[:4]) + (f" and {len(silent) - 4} more" if len(silent) > 4 else "")
-            out.append(f"No difference between the groups is detectable for {len(silent)} of {len(differences)} paths: {shown}.")
+            out.append(
+                f"No difference between the groups is detectable for {len(silent)} of {len(differences)} paths: {shown}."
+            )
     return out
 
 
@@ -134,4 +158,8 @@ def first_upper(phrase: str) -> str:
 
 def as_names(pairs: Mapping[str, Any]) -> dict[str, str]:
     """Titles in running text: lower case but for the first letter of abbreviations."""
-    return {key: (t if len(t) > 1 and t[1:2].isupper() else t[:1].lower() + t[1:]) for key, t in pairs.items() if t}
+    return {
+        key: (t if len(t) > 1 and t[1:2].isupper() else t[:1].lower() + t[1:])
+        for key, t in pairs.items()
+        if t
+    }

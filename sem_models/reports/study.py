@@ -190,10 +190,16 @@ class Study:
         """
         from sem_models.reports.page import page
 
-        chosen = tuple(sections) if sections is not None else tuple(s for s in SECTIONS if s != "moderation" or self.moderator)
+        chosen = (
+            tuple(sections)
+            if sections is not None
+            else tuple(s for s in SECTIONS if s != "moderation" or self.moderator)
+        )
         for name in chosen:
             if name not in SECTIONS:
-                raise SpecError(f"'{name}' is no section of the report. {did_you_mean(name, SECTIONS, noun='sections')}")
+                raise SpecError(
+                    f"'{name}' is no section of the report. {did_you_mean(name, SECTIONS, noun='sections')}"
+                )
         target = Path(folder)
         try:
             target.mkdir(parents=True, exist_ok=True)
@@ -201,7 +207,9 @@ class Study:
                 json.dumps(self.provenance(), indent=2, default=str, ensure_ascii=False), encoding="utf-8"
             )
         except OSError as error:
-            raise DataError(f"The folder {target} cannot be written: {error.strerror}. Choose another output folder.") from error
+            raise DataError(
+                f"The folder {target} cannot be written: {error.strerror}. Choose another output folder."
+            ) from error
         files: list[Path] = []
         done: list[Section] = []
         for name in chosen:
@@ -210,8 +218,14 @@ class Study:
             done.append(self._section(name))
             files += done[-1].save(target)
         report = target / "report.html"
-        report.write_text(page(self.title, done, self.provenance(), simulated=self.simulated), encoding="utf-8")
-        return Written(report, tuple(f for f in files if f.suffix == ".csv"), tuple(f for f in files if f.suffix != ".csv"))
+        report.write_text(
+            page(self.title, done, self.provenance(), simulated=self.simulated), encoding="utf-8"
+        )
+        return Written(
+            report,
+            tuple(f for f in files if f.suffix == ".csv"),
+            tuple(f for f in files if f.suffix != ".csv"),
+        )
 
 
 def _data_path(data: str | Path) -> Path:

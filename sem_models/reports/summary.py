@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,21 @@ SECTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Summary:
+    """What `fit.summary()` returns: text where text is shown, tables in a notebook."""
+
+    fit: Fit
+
+    def __str__(self) -> str:
+        return summary_text(self.fit)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return summary_html(self.fit)
+
+
 def summary_text(fit: Fit) -> str:
     """Plain text: what was estimated, whether it can be trusted, how it fits, and all estimates."""
     lines = [*_head(fit), "", *_tests(fit), "", *_indices(fit), "", *_parameters(fit)]
@@ -34,7 +50,10 @@ def _pair(label: str, *values: str) -> str:
 def _head(fit: Fit) -> list[str]:
     head, status = fit.header, fit.status
     how = "after" if status.converged else "NOT CONVERGED after"
-    lines = [f"sem_models {fit.provenance['version']} ended {how} {fit.solved.solution.iterations} iterations", ""]
+    lines = [
+        f"sem_models {fit.provenance['version']} ended {how} {fit.solved.solution.iterations} iterations",
+        "",
+    ]
     if not status.ok:
         lines[1:1] = [f"  ! {reason}" for reason in status.reasons] or [f"  ! {status}"]
     lines += [
@@ -59,7 +78,9 @@ def _tests(fit: Fit) -> list[str]:
     rows = [("Test statistic", "chisq"), ("Degrees of freedom", "df"), ("P-value (Chi-square)", "pvalue")]
     for label, name in rows:
         digits = 0 if name == "df" else 3
-        lines.append(_pair(label, _num(m[name], digits), *([_num(m[f"{name}_scaled"], digits)] if robust else [])))
+        lines.append(
+            _pair(label, _num(m[name], digits), *([_num(m[f"{name}_scaled"], digits)] if robust else []))
+        )
     if robust:
         lines.append(_pair("Scaling correction factor", "", _num(m["chisq_scaling_factor"])))
         lines.append("    Yuan-Bentler correction (Mplus variant)")
@@ -95,7 +116,9 @@ def _parameters(fit: Fit) -> Iterator[str]:
     options = fit.options
     yield "Parameter Estimates:"
     yield ""
-    yield _pair("Standard errors", {"robust.huber.white": "Sandwich"}.get(options["se"], options["se"].capitalize()))
+    yield _pair(
+        "Standard errors", {"robust.huber.white": "Sandwich"}.get(options["se"], options["se"].capitalize())
+    )
     yield _pair("Information", options["information"].capitalize())
     for label in fit.groups:
         part = frame[(frame["group"] == label) & (frame["op"] != ":=")]
@@ -135,7 +158,9 @@ def _group_parameters(part: pd.DataFrame, fit: Fit) -> Iterator[str]:
         yield from _section(title, rows, names, kept)
 
 
-def _section(title: str, rows: pd.DataFrame, names: list[str], index: list[int] | None = None) -> Iterator[str]:
+def _section(
+    title: str, rows: pd.DataFrame, names: list[str], index: list[int] | None = None
+) -> Iterator[str]:
     yield ""
     yield f"{title:<22}{'Estimate':>10}{'Std.Err':>9}{'z-value':>9}{'P(>|z|)':>9}{'ci.lower':>10}{'ci.upper':>10}{'Std.lv':>9}{'Std.all':>9}"
     records = list(rows.itertuples(index=False))

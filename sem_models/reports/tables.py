@@ -31,10 +31,12 @@ class Table:
     note: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def html(self) -> str:
-        """The table with caption and note; numbers right-aligned, missing cells empty."""
+    def html(self, header: str = "") -> str:
+        """The table with caption, header line and note; numbers right-aligned, missing cells empty."""
         frame = self.frame[[c for c in self.frame.columns if not self._empty(self.frame[c])]]
-        numeric = {c: pd.api.types.is_numeric_dtype(frame[c]) and frame[c].dtype != bool for c in frame.columns}
+        numeric = {
+            c: pd.api.types.is_numeric_dtype(frame[c]) and frame[c].dtype != bool for c in frame.columns
+        }
         head = "".join(
             f'<th class="{"num" if numeric[c] else "txt"}">{escape(HEADINGS.get(str(c), str(c).replace("_", " ")))}</th>'
             for c in frame.columns
@@ -47,8 +49,9 @@ class Table:
             )
             body.append(f"<tr>{cells}</tr>")
         note = f'<p class="note">{escape(self.note)}</p>' if self.note else ""
+        head_line = f'<br><span class="note">{escape(header)}</span>' if header else ""
         return (
-            f'<figure class="table"><figcaption>{escape(self.caption)}</figcaption>'
+            f'<figure class="table"><figcaption>{escape(self.caption)}{head_line}</figcaption>'
             f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{note}</figure>"
         )
 
