@@ -40,7 +40,7 @@ def implied(a_mat: Array, s_mat: Array, m_vec: Array, n_observed: int) -> Implie
     Raises numpy.linalg.LinAlgError where I − A is singular.
     """
     v = a_mat.shape[-1]
-    total = np.linalg.inv(np.eye(v) - a_mat)
+    total: Array = np.linalg.inv(np.eye(v) - a_mat)
     cov_all = total @ s_mat @ np.swapaxes(total, -1, -2)
     lead = total[..., :n_observed, :]
     z_cols = np.concatenate([lead, cov_all[..., :n_observed, :]], axis=-1)
@@ -129,10 +129,10 @@ def hessian(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -
 
 def second_order(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -> Array:
     """What the second derivatives of Σ and μ themselves add to the Hessian, (..., g, n, n)."""
-    return _bend(slots, at, *_residual_weights(parts, patterns, at.sigma.shape[-3]))
+    return bend(slots, at, *_residual_weights(parts, patterns, at.sigma.shape[-3]))
 
 
-def _bend(slots: Slots, at: Implied, v_mat: Array, u_vec: Array) -> Array:
+def bend(slots: Slots, at: Implied, v_mat: Array, u_vec: Array) -> Array:
     """½ tr(V ∂²Σ) − uᵀ ∂²μ for all pairs of slots; only pairs with a directed path bend Σ."""
     z_t = np.swapaxes(at.z_cols, -1, -2)
     k_mat = z_t @ v_mat @ at.z_cols
@@ -147,7 +147,9 @@ def _bend(slots: Slots, at: Implied, v_mat: Array, u_vec: Array) -> Array:
     both = covariance + np.swapaxes(covariance, -1, -2) + at.cov_all[..., c_i, c_j] * k_mat[..., r_i, r_j]
     means = reach * along[..., r_i] * at.eta[..., None, col]
     both = both - means - np.swapaxes(means, -1, -2)
-    to_variance = slots.weight * (reach * k_mat[..., r_i, c_j] + at.total[..., c_i, c_j] * k_mat[..., r_i, r_j])
+    to_variance = slots.weight * (
+        reach * k_mat[..., r_i, c_j] + at.total[..., c_i, c_j] * k_mat[..., r_i, r_j]
+    )
     to_mean = -reach * along[..., r_i]
     d_d = directed[:, None] & directed[None, :]
     d_s = directed[:, None] & (slots.kind == 1)[None, :]

@@ -51,7 +51,7 @@ class NormalTheory:
     def gradient(self, point: Point) -> Array:
         """∂f/∂params (..., k)."""
         by_slot = kernels.gradient(self.ram.slots, point.at, point.parts, self.patterns)
-        return self.spread_vector(by_slot) @ self.ram.reduction
+        return self.ram.spread_vector(by_slot) @ self.ram.reduction
 
     def information(self, point: Point) -> Array:
         """Expected information per row, (..., k, k)."""
@@ -70,29 +70,12 @@ class NormalTheory:
         slots, at, parts = self.ram.slots, point.at, point.parts
         if len(self.patterns.group) == self.ram.n_groups:
             kernel = kernels.hessian if observed else kernels.expected_information
-            return self.spread_matrix(kernel(slots, at, parts, self.patterns))
+            return self.ram.spread_matrix(kernel(slots, at, parts, self.patterns))
         curve = moment_space.curvature(parts, self.patterns, self.ram.n_groups, observed=observed)
         by_slot = moment_space.chain(curve, moment_space.jacobian(slots, at))
         if observed:
             by_slot = by_slot + kernels.second_order(slots, at, parts, self.patterns)
-        return self.spread_matrix(by_slot)
+        return self.ram.spread_matrix(by_slot)
 
     def _reduce(self, free_information: Array) -> Array:
         return self.ram.reduction.T @ free_information @ self.ram.reduction
-
-    def spread_vector(self, by_slot: Array) -> Array:
-        """(..., g, n) values of slots to (..., q) values of free rows."""
-        out = np.zeros((*by_slot.shape[:-2], self.ram.n_free))
-        group, k = np.nonzero(self.ram.slots.free >= 0)
-        out[..., self.ram.slots.free[group, k]] = by_slot[..., group, k]
-        return out
-
-    def spread_matrix(self, by_slot: Array) -> Array:
-        """(..., g, n, n) values of pairs of slots to (..., q, q) of free rows; groups do not mix."""
-        q = self.ram.n_free
-        out = np.zeros((*by_slot.shape[:-3], q, q))
-        for g, index in enumerate(self.ram.slots.free):
-            used = np.flatnonzero(index >= 0)
-            rows = index[used]
-            out[..., rows[:, None], rows] = by_slot[..., g, used[:, None], used]
-        return out

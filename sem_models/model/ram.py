@@ -95,6 +95,23 @@ class RamModel:
                 target[..., group, slots.col[k], slots.row[k]] = values
         return a_mat, s_mat, m_vec
 
+    def spread_vector(self, by_slot: Array) -> Array:
+        """(..., g, n) values of slots to (..., q) values of free rows."""
+        out = np.zeros((*by_slot.shape[:-2], self.n_free))
+        group, k = np.nonzero(self.slots.free >= 0)
+        out[..., self.slots.free[group, k]] = by_slot[..., group, k]
+        return out
+
+    def spread_matrix(self, by_slot: Array) -> Array:
+        """(..., g, n, n) values of pairs of slots to (..., q, q) of free rows; groups do not mix."""
+        q = self.n_free
+        out = np.zeros((*by_slot.shape[:-3], q, q))
+        for g, index in enumerate(self.slots.free):
+            used = np.flatnonzero(index >= 0)
+            rows = index[used]
+            out[..., rows[:, None], rows] = by_slot[..., g, used[:, None], used]
+        return out
+
 
 def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> RamModel:
     """Place the table's rows in the RAM matrices.
@@ -172,7 +189,9 @@ def _reduce(table: ParameterTable) -> tuple[Array, Array]:
     jacobian, residual = _linear_constraints(table, reduction)
     particular = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
     if not np.allclose(jacobian @ particular + residual, 0.0, atol=1e-9):
-        raise SpecError("The equality constraints of the model contradict one another; no values satisfy them all.")
+        raise SpecError(
+            "The equality constraints of the model contradict one another; no values satisfy them all."
+        )
     _, singular, right = np.linalg.svd(jacobian)
     rank = int((singular > 1e-10 * singular[0]).sum())
     return reduction @ right[rank:].T, reduction @ particular
@@ -193,13 +212,15 @@ def _linear_constraints(table: ParameterTable, reduction: Array) -> tuple[Array,
     defined = dict(table.definitions)
     jacobian, residual = [], []
     for constraint in table.equalities:
-        names = {n for n in constraint.lhs.names + constraint.rhs.names}
+        names = set(constraint.lhs.names + constraint.rhs.names)
         if names & set(defined):
-            raise SpecError(f"'{constraint.lhs} == {constraint.rhs}' uses a defined parameter; write it out in labels.")
+            raise SpecError(
+                f"'{constraint.lhs} == {constraint.rhs}' uses a defined parameter; write it out in labels."
+            )
         gradients = []
         for value in (0.37, 1.61):
             env = {n: fixed.get(n, value + 0.1 * i) for i, n in enumerate(sorted(names))}
-            gradient = {n: 0.0 for n in names}
+            gradient = dict.fromkeys(names, 0.0)
             for side, sign in ((constraint.lhs, 1.0), (constraint.rhs, -1.0)):
                 for name, slope in side.gradient(env).items():
                     gradient[name] += sign * float(slope)
@@ -209,7 +230,8 @@ def _linear_constraints(table: ParameterTable, reduction: Array) -> tuple[Array,
         (first, at_zero), (second, other) = gradients
         if not np.allclose([*first.values(), at_zero], [*second.values(), other], rtol=1e-9, atol=1e-9):
             raise SpecError(
-                f"The engine cannot hold the nonlinear constraint '{constraint.lhs} == {constraint.rhs}' yet. "
+                f"The engine cannot hold the nonlinear constraint '{constraint.lhs} == "
+                f"{constraint.rhs}' yet. "
                 "Remove it, or define the difference with := and look at its interval."
             )
         jacobian.append(sum((first[n] * owner[n] for n in names if n in owner), np.zeros(reduction.shape[1])))

@@ -1,0 +1,25 @@
+"""Asymptotic covariance of sample means and covariances without assuming normality."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sem_models.model.ram import Array
+from sem_models.observed.sample import Rows
+
+
+def moment_contributions(rows: Rows) -> Array:
+    """Each complete row's deviation of (vech (x − x̄)(x − x̄)ᵀ, x) from its mean, (n, r).
+
+    Coordinates as everywhere: σ_ij for i ≥ j in row order, then μ.
+    """
+    centered = rows.values - rows.values.mean(axis=0)
+    i, j = np.tril_indices(centered.shape[1])
+    products = centered[:, i] * centered[:, j]
+    return np.concatenate([products - products.mean(axis=0), centered], axis=1)
+
+
+def asymptotic_covariance(rows: Rows) -> Array:
+    """Γ (r, r), divisor n: the covariance of √n (s, x̄). Browne (1984), eq. 3.4, with the means beside it."""
+    contributions = moment_contributions(rows)
+    return np.asarray(contributions.T @ contributions / len(contributions))
