@@ -1,0 +1,137 @@
+"""Corrections for non-normal data from the moments' asymptotic covariance Γ.
+
+With J = ∂(vech Σ, μ)/∂params and V the weight matrix of the discrepancy, both stacked over groups,
+A = Jᵀ V J and U = V − V J A⁻¹ Jᵀ V. Sandwich errors, and the tests of Satorra & Bentler (1994, mean-scaled
+and mean-and-variance-adjusted) and Asparouhov & Muthén (2010, scaled and shifted), need only
+tr(U Γ), tr((U Γ)²) and A⁻¹ Jᵀ V Γ V J A⁻¹.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+import numpy as np
+
+from sem_models.estimation import moment_space
+from sem_models.estimation.least_squares import LeastSquares, MomentPoint
+from sem_models.estimation.objective import NormalTheory, Point
+from sem_models.inference.test_statistics import moments_explained
+from sem_models.model.ram import Array, RamModel
+from sem_models.observed.fourth_moments import asymptotic_covariance
+from sem_models.observed.patterns import complete_patterns, discrepancy
+from sem_models.observed.sample import Sample
+
+ScaledKind = Literal["satorra.bentler", "scaled.shifted", "mean.var.adjusted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """By group: slopes J (r', k) and weight V (r', r') of the moments the model explains; inverse is A⁻¹ (k, k)."""
+
+    slopes: tuple[Array, ...]
+    weight: tuple[Array, ...]
+    inverse: Array
+    keep: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A corrected statistic: statistic / scaling + shift on df degrees of freedom, df possibly fractional."""
+
+    kind: str
+    statistic: float
+    df: float
+    scaling: float
+    shift: float
+    trace: float
+    trace_squared: float
+
+
+def projection(
+    objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample
+) -> Projection:
+    """J, V and A⁻¹ at a solution; V of maximum likelihood is the information of the implied moments."""
+    ram = objective.ram
+    keep = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
+    if isinstance(objective, LeastSquares):
+        weight = objective.share[:, None, None] * objective.weight
+    else:
+        mu = point.at.mu if ram.has_means else sample.mean
+        complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
+        parts = discrepancy(point.at.sigma, mu, complete)
+        weight = moment_space.curvature(parts, complete, ram.n_groups, observed=False)
+    slopes = _slopes(ram, point, keep)
+    kept = tuple(w[np.ix_(keep, keep)] for w in weight)
+    bread = sum((j.T @ w @ j for j, w in zip(slopes, kept, strict=True)), np.zeros((ram.n_params,) * 2))
+    return Projection(slopes, kept, np.linalg.pinv(bread, hermitian=True), keep)
+
+
+def _slopes(ram: RamModel, point: Point | MomentPoint, keep: Array) -> tuple[Array, ...]:
+    by_slot = moment_space.jacobian(ram.slots, point.at)
+    out = []
+    for g, index in enumerate(ram.slots.free):
+        used = index >= 0
+        out.append(by_slot[g][keep][:, used] @ ram.reduction[index[used]])
+    return tuple(out)
+
+
+def empirical_gamma(sample: Sample, keep: Array) -> tuple[Array, ...]:
+    """Γ / share by group, from fourth moments."""
+    assert sample.rows is not None
+    share = sample.n_by_group / sample.n_by_group.sum()
+    return tuple(
+        asymptotic_covariance(rows)[np.ix_(keep, keep)] / s
+        for rows, s in zip(sample.rows, share, strict=True)
+    )
+
+
+def normal_gamma(sample: Sample, keep: Array) -> tuple[Array, ...]:
+    """Γ / share by group if the data were normal with the sample's moments (divisor n − 1)."""
+    n = sample.n_by_group
+    cov = sample.cov * (n / (n - 1.0))[:, None, None]
+    complete = complete_patterns(n, sample.mean, cov)
+    weight = moment_space.curvature(discrepancy(cov, sample.mean, complete), complete, len(n), observed=False)
+    return tuple(np.linalg.inv(w)[np.ix_(keep, keep)] for w in weight)
+
+
+def sandwich(at: Projection, gamma: tuple[Array, ...]) -> Array:
+    """N times the covariance of the parameters, A⁻¹ Jᵀ V Γ V J A⁻¹, (k, k)."""
+    meat = sum(j.T @ w @ g @ w @ j for j, w, g in zip(at.slopes, at.weight, gamma, strict=True))
+    return np.asarray(at.inverse @ meat @ at.inverse)
+
+
+def traces(at: Projection, gamma: tuple[Array, ...]) -> tuple[float, float]:
+    """tr(U Γ) and tr((U Γ)²)."""
+    first = second = 0.0
+    k = len(at.inverse)
+    once, twice = np.zeros((k, k)), np.zeros((k, k))
+    for slopes, weight, spread in zip(at.slopes, at.weight, gamma, strict=True):
+        product = weight @ spread
+        first += float(np.trace(product))
+        second += float((product * product.T).sum())
+        right = weight @ slopes
+        once += right.T @ spread @ right
+        twice += right.T @ spread @ product @ right
+    inside = at.inverse @ once
+    first -= float(np.trace(inside))
+    second += float((inside * inside.T).sum()) - 2.0 * float(np.trace(at.inverse @ twice))
+    return first, second
+
+
+def scaled_test(kind: ScaledKind, statistic: float, df: int, trace: float, trace_squared: float) -> Scaled:
+    """The corrected statistic from the two traces.
+
+    Satorra–Bentler: c = tr(UΓ)/df. Mean and variance adjusted: df* = tr(UΓ)²/tr((UΓ)²), c = tr(UΓ)/df*.
+    Scaled and shifted: c = √(tr((UΓ)²)/df), shift df − √(df tr(UΓ)²/tr((UΓ)²)).
+    """
+    if kind == "satorra.bentler":
+        scaling, shift, degrees = trace / df, 0.0, float(df)
+    elif kind == "mean.var.adjusted":
+        degrees = trace**2 / trace_squared
+        scaling, shift = trace / degrees, 0.0
+    else:
+        scaling, degrees = sqrt(trace_squared / df), float(df)
+        shift = df - sqrt(df * trace**2 / trace_squared)
+    return Scaled(kind, statistic / scaling + shift, degrees, scaling, shift, trace, trace_squared)
