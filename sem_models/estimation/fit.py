@@ -20,9 +20,10 @@ from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
 from sem_models.model.ram import build_ram
 from sem_models.model.syntax import parse
-from sem_models.model.table import ParameterTable, build_table, classify
+from sem_models.model.table import ParameterTable, build_table
+from sem_models.observed.moments import Moments, sample_from_moments
 from sem_models.observed.patterns import complete_patterns
-from sem_models.observed.sample import Moments, Sample, group_labels, sample_from_data, sample_from_moments
+from sem_models.observed.sample import Sample, group_labels, sample_from_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,19 +84,24 @@ def fit(
         raise SpecError("fit() got both data and sample_cov=. Give one of them.")
     labels = group_labels(frame, group) if frame is not None else _cov_labels(sample_cov)
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
-    text = model if spec is None else spec.syntax(groups=labels if len(labels) > 1 else (), labels="regressions" not in equal)
+    text = (
+        model
+        if spec is None
+        else spec.syntax(groups=labels if len(labels) > 1 else (), labels="regressions" not in equal)
+    )
     assert isinstance(text, str)
     syntax = parse(text)
     resolved = resolve(
         {**options, "ordered": tuple(ordered) if not isinstance(ordered, bool) else ordered},
-        estimator=estimator, missing=missing, group=group, group_equal=group_equal, group_partial=group_partial,
+        estimator=estimator, missing=missing, group=group, group_equal=group_equal,
+        group_partial=group_partial,
         engine=engine, seed=seed, has_groups=len(labels) > 1,
         has_intercepts=any(f.op == "~1" for f in syntax.formulas), has_sample_mean=sample_mean is not None,
     )  # fmt: skip
     table = build_table(syntax, resolved.table, labels)
     observed = table.variables.observed
     if frame is not None:
-        exogenous = classify(syntax).exogenous if resolved.table.fixed_x else ()
+        exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
         sample = sample_from_data(
             frame, observed, missing=resolved.missing, group=group, exogenous=exogenous,
             has_means=resolved.table.meanstructure,
@@ -131,11 +137,17 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     return Solved(table, ram, sample, options, objective, solution)
 
 
-def _complete_data_start(objective: NormalTheory, sample: Sample, begin: np.ndarray, max_iterations: int) -> np.ndarray:
+def _complete_data_start(
+    objective: NormalTheory, sample: Sample, begin: np.ndarray, max_iterations: int
+) -> np.ndarray:
     """Parameters that fit the EM moments as if they were complete: close to the FIML optimum, and cheap."""
     complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
     near: Solution = minimize(
-        NormalTheory(objective.ram, complete, sample.mean), begin, n_rows=sample.n_used, max_iterations=max_iterations, tolerance=1e-3
+        NormalTheory(objective.ram, complete, sample.mean),
+        begin,
+        n_rows=sample.n_used,
+        max_iterations=max_iterations,
+        tolerance=1e-3,
     )
     if near.point is None or objective.at(near.point.params) is None:
         return begin
@@ -153,7 +165,10 @@ def _specification(model: Any) -> tuple[str, ModelSpec | None]:
     from sem_models.model.spec import ModelSpec
 
     if not isinstance(model, ModelSpec):
-        raise SpecError(f"The model must be text or a ModelSpec, not {type(model).__name__}. Use sm.load(name) or lavaan syntax.")
+        raise SpecError(
+            f"The model must be text or a ModelSpec, not {type(model).__name__}. Use sm.load(name) or "
+            "lavaan syntax."
+        )
     return model.id, model
 
 
@@ -185,5 +200,3 @@ def _provenance(sample: Sample, text: str, options: Options) -> dict[str, Any]:
         "python": platform.python_version(),
         "options": options.as_dict(),
     }
-
-

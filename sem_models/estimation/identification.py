@@ -17,12 +17,14 @@ def check_identified(objective: NormalTheory, table: ParameterTable, start: Arra
     """Raise IdentificationError naming the parameters along the flat directions, if there are any.
 
     Local identification: the information matrix of Σ(θ), μ(θ) has full rank almost everywhere (Bollen, 1989,
-    p. 246–251). It is taken at two random points near the starting values; only a direction flat at both counts.
+    p. 246–251). It is taken at two random points near the starting values; only a direction flat at both
+    counts.
     """
     k = objective.ram.n_params
     if k > n_moments:
         raise IdentificationError(
-            f"The model has {k} free parameters but the data only {n_moments} moments (means, variances, covariances) "
+            f"The model has {k} free parameters but the data only {n_moments} moments (means, "
+            "variances, covariances) "
             "to tell them from. Fix some parameters, set some equal, or add indicators."
         )
     rng = np.random.default_rng(20031)
@@ -42,8 +44,10 @@ def check_identified(objective: NormalTheory, table: ParameterTable, start: Arra
     involved = [names[n] for n, s in zip(objective.ram.row_of_free, size, strict=True) if s > 1e-4]
     more = f", … ({len(involved) - 12} more)" if len(involved) > 12 else ""
     raise IdentificationError(
-        f"The model is not identified: {flat.shape[1]} direction{'s' if flat.shape[1] > 1 else ''} of its parameters can "
-        f"change without changing what it implies for the data. Involved: {', '.join(dict.fromkeys(involved[:12]))}{more}. "
+        f"The model is not identified: {flat.shape[1]} direction{'s' if flat.shape[1] > 1 else ''} of "
+        "its parameters can "
+        "change without changing what it implies for the data. Involved: "
+        f"{', '.join(dict.fromkeys(involved[:12]))}{more}. "
         "Fix one of them (a loading or a variance per latent variable), remove a path, or add indicators."
     )
 
@@ -64,7 +68,7 @@ def _nearby(objective: NormalTheory, start: Array, rng: np.random.Generator) -> 
 
 
 def _flat_directions(objective: NormalTheory, params: Array) -> Array | None:
-    """Null space (k, d) of the expected information, in the parameters' own scale; None without a valid point."""
+    """Null space (k, d) of the expected information, in the parameters' scale; None without a valid point."""
     point = objective.at(params)
     if point is None:
         return None
@@ -74,4 +78,6 @@ def _flat_directions(objective: NormalTheory, params: Array) -> Array | None:
     scale = np.where(silent, 1.0, scale)
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
     null = vectors[:, values < TOLERANCE * max(values[-1], 1.0)] / scale[:, None]
-    return np.asarray(null / np.maximum(np.abs(null).max(axis=0, keepdims=True), 1e-300)) if null.size else null
+    return (
+        np.asarray(null / np.maximum(np.abs(null).max(axis=0, keepdims=True), 1e-300)) if null.size else null
+    )

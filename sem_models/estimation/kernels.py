@@ -40,7 +40,7 @@ def implied(a_mat: Array, s_mat: Array, m_vec: Array, n_observed: int) -> Implie
     Raises numpy.linalg.LinAlgError where I − A is singular.
     """
     v = a_mat.shape[-1]
-    total: Array = np.linalg.inv(np.eye(v) - a_mat)
+    total = np.asarray(np.linalg.inv(np.eye(v) - a_mat), dtype=np.float64)
     cov_all = total @ s_mat @ np.swapaxes(total, -1, -2)
     lead = total[..., :n_observed, :]
     z_cols = np.concatenate([lead, cov_all[..., :n_observed, :]], axis=-1)

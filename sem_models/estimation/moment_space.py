@@ -24,7 +24,7 @@ def jacobian(slots: Slots, at: Implied) -> Array:
 
 
 def curvature(parts: Discrepancy, patterns: Patterns, n_groups: int, *, observed: bool) -> Array:
-    """Second derivative of ½ Σ_t share_t value_t in the moments, (g, r, r); its expectation if not `observed`."""
+    """Second derivative of ½ Σ_t share_t value_t in the moments, (g, r, r); expected if not `observed`."""
     out = []
     share = patterns.share
     for g in range(n_groups):
@@ -57,7 +57,9 @@ def _assemble(tensor: Array, cross: Array, mean_weight: Array) -> Array:
     return np.block([[sigma, mixed], [mixed.T, mean_weight]])
 
 
-def moment_scores(parts: Discrepancy, patterns: Patterns, values: Array, mu: Array, pattern: IntArray) -> Array:
+def moment_scores(
+    parts: Discrepancy, patterns: Patterns, values: Array, mu: Array, pattern: IntArray
+) -> Array:
     """∂ log-likelihood / ∂(vech Σ, μ) of each row of one group, (n_rows, r).
 
     values (n_rows, p) with NaN where missing; mu (p,); pattern (n_rows,) each row's pattern.

@@ -22,7 +22,8 @@ class Outcome(Enum):
     )
     STUCK = (
         "The optimizer found no direction that improves the likelihood, yet the gradient is not zero. "
-        "The model may be empirically under-identified: look at the parameters with the largest standard errors."
+        "The model may be empirically under-identified: look at the parameters with the largest "
+        "standard errors."
     )
     BAD_START = (
         "The model implies no positive definite covariance matrix at its starting values. "
@@ -60,7 +61,7 @@ NEAR = 1e-3
 def minimize(
     objective: Objective, start: Array, *, n_rows: float, max_iterations: int = 500, tolerance: float = 1e-9
 ) -> Solution:
-    """Minimize from `start`; converged when the estimated distance to the optimum is `tolerance` standard errors.
+    """Minimize from `start`; converged when the optimum is an estimated `tolerance` standard errors away.
 
     A step is halved until the objective decreases (Armijo); where the curvature is singular it is
     ridged in its own scale, which keeps the steps invariant to the scales of the variables.
@@ -85,7 +86,9 @@ def minimize(
             moved = _line_search(objective, point, step, float(step @ gradient))
         if moved is None:
             flat = decrement < 1e-12
-            return Solution(point, gradient, Outcome.CONVERGED if flat else Outcome.STUCK, iteration, decrement)
+            return Solution(
+                point, gradient, Outcome.CONVERGED if flat else Outcome.STUCK, iteration, decrement
+            )
         point = moved
         gradient = objective.gradient(point)
     return Solution(point, gradient, Outcome.MAX_ITERATIONS, max_iterations, decrement)

@@ -14,7 +14,21 @@ from sem_models.errors import SpecError, did_you_mean
 from sem_models.model.table import TableOptions
 
 ESTIMATORS = ("ML", "MLR")
-LATER_ESTIMATORS = ("MLM", "MLMV", "MLMVS", "MLF", "GLS", "WLS", "ULS", "DWLS", "WLSM", "WLSMV", "ULSM", "ULSMV", "PML")
+LATER_ESTIMATORS = (
+    "MLM",
+    "MLMV",
+    "MLMVS",
+    "MLF",
+    "GLS",
+    "WLS",
+    "ULS",
+    "DWLS",
+    "WLSM",
+    "WLSMV",
+    "ULSM",
+    "ULSMV",
+    "PML",
+)
 MODEL_TYPES: dict[str, dict[str, Any]] = {
     "sem": {},
     "cfa": {},
@@ -80,10 +94,19 @@ class Options:
 
 
 _SWITCHES = (
-    "int_ov_free", "int_lv_free", "fixed_x", "orthogonal", "orthogonal_x", "orthogonal_y", "std_lv", "auto_fix_first",
+    "int_ov_free", "int_lv_free", "fixed_x", "orthogonal", "orthogonal_x", "orthogonal_y", "std_lv",
+    "auto_fix_first",
     "auto_fix_single", "auto_var", "auto_cov_lv_x", "auto_cov_y", "meanstructure",
 )  # fmt: skip
-_OWN = ("se", "test", "information", "model_type", "sample_cov_rescale", "max_iterations", "check_identification")
+_OWN = (
+    "se",
+    "test",
+    "information",
+    "model_type",
+    "sample_cov_rescale",
+    "max_iterations",
+    "check_identification",
+)
 
 
 def resolve(
@@ -108,13 +131,17 @@ def resolve(
         if name in LATER and not any(_same(value, neutral) for neutral in LATER[name]):
             raise SpecError(f"The engine cannot honor {name}={value!r} yet. Leave the option out.")
     if engine not in ("native", "semopy"):
-        raise SpecError(f"engine='{engine}' is unknown. {did_you_mean(engine, ('native', 'semopy'), noun='engines')}")
+        raise SpecError(
+            f"engine='{engine}' is unknown. {did_you_mean(engine, ('native', 'semopy'), noun='engines')}"
+        )
     estimator = _estimator(estimator)
     missing = _missing(missing)
     robust = estimator == "MLR"
     model_type = _one_of("model_type", given.get("model_type", "sem"), tuple(MODEL_TYPES))
     se = _default(given.get("se"), "robust.huber.white" if robust else "standard")
-    se = _one_of("se", {"robust": "robust.huber.white"}.get(se, se), ("standard", "robust.huber.white", "none"))
+    se = _one_of(
+        "se", {"robust": "robust.huber.white"}.get(se, se), ("standard", "robust.huber.white", "none")
+    )
     test = _default(given.get("test"), "yuan.bentler.mplus" if robust else "standard")
     test = _one_of("test", test, ("standard", "yuan.bentler.mplus"))
     needs_observed = se == "robust.huber.white" or test == "yuan.bentler.mplus" or missing == "fiml"
@@ -125,13 +152,22 @@ def resolve(
     partial = (group_partial,) if isinstance(group_partial, str) else tuple(group_partial)
     if equal and not has_groups:
         raise SpecError("group_equal= needs group= (or covariance matrices of several groups).")
-    switches = {**MODEL_TYPES[model_type], **{k: v for k, v in given.items() if k in _SWITCHES and v not in ("default", None)}}
+    switches = {
+        **MODEL_TYPES[model_type],
+        **{k: v for k, v in given.items() if k in _SWITCHES and v not in ("default", None)},
+    }
     if "meanstructure" not in switches:
         switches["meanstructure"] = bool(
-            has_groups or missing == "fiml" or has_intercepts or has_sample_mean or {"intercepts", "means"} & set(equal)
+            has_groups
+            or missing == "fiml"
+            or has_intercepts
+            or has_sample_mean
+            or {"intercepts", "means"} & set(equal)
         )
     elif not switches["meanstructure"] and (missing == "fiml" or has_intercepts):
-        raise SpecError("meanstructure=False contradicts missing='fiml' and intercepts in the model. Leave it out.")
+        raise SpecError(
+            "meanstructure=False contradicts missing='fiml' and intercepts in the model. Leave it out."
+        )
     return Options(
         estimator, missing, se, test, information, model_type, group,
         replace(TableOptions(), **switches, group_equal=equal, group_partial=partial),
@@ -154,16 +190,23 @@ def _default(value: Any, default: str) -> str:
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise SpecError(f"{option}='{value}' is not available. {did_you_mean(str(value), choices, noun='choices')}")
+        raise SpecError(
+            f"{option}='{value}' is not available. {did_you_mean(str(value), choices, noun='choices')}"
+        )
     return value
 
 
 def _estimator(name: str) -> str:
     upper = str(name).upper()
     if upper in LATER_ESTIMATORS:
-        raise SpecError(f"The engine cannot estimate by {upper} yet. Use ML, or MLR for errors and tests robust to non-normality.")
+        raise SpecError(
+            f"The engine cannot estimate by {upper} yet. Use ML, or MLR for errors and tests robust "
+            "to non-normality."
+        )
     if upper not in ESTIMATORS:
-        raise SpecError(f"estimator='{name}' is unknown. {did_you_mean(upper, ESTIMATORS, noun='estimators')}")
+        raise SpecError(
+            f"estimator='{name}' is unknown. {did_you_mean(upper, ESTIMATORS, noun='estimators')}"
+        )
     return upper
 
 
@@ -171,6 +214,14 @@ def _missing(name: str) -> str:
     lower = str(name).lower()
     if lower in ("ml", "fiml", "direct"):
         return "fiml"
-    if lower in ("pairwise", "ml.x", "two.stage", "robust.two.stage", "available.cases", "doubly.robust", "fiml.x"):
+    if lower in (
+        "pairwise",
+        "ml.x",
+        "two.stage",
+        "robust.two.stage",
+        "available.cases",
+        "doubly.robust",
+        "fiml.x",
+    ):
         raise SpecError(f"The engine cannot treat missing answers by '{name}' yet. Use missing='fiml'.")
     return _one_of("missing", lower, ("listwise", "fiml"))

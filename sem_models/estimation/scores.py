@@ -21,7 +21,9 @@ def free_scores(objective: NormalTheory, point: Point, rows: tuple[Rows, ...]) -
         if jac is None:
             by_slot = kernels.case_scores(ram.slots, point.at, point.parts.weight[g], block.values - mu, g)
         else:
-            by_slot = moment_space.moment_scores(point.parts, patterns, block.values, mu, block.pattern) @ jac[g]
+            by_slot = (
+                moment_space.moment_scores(point.parts, patterns, block.values, mu, block.pattern) @ jac[g]
+            )
         out = np.zeros((len(by_slot), ram.n_free))
         used = ram.slots.free[g] >= 0
         out[:, ram.slots.free[g][used]] = by_slot[:, used]

@@ -9,7 +9,7 @@ from sem_models.model.table import ParameterTable, Row
 
 
 def starting_values(table: ParameterTable, ram: RamModel, sample_cov: Array, sample_mean: Array) -> Array:
-    """Parameters (k,) to begin from: user values first, loadings by instruments, half of each variance explained.
+    """Parameters (k,) to begin from: user values, loadings by instruments, half of each variance explained.
 
     Loadings follow Hägglund (1982, Psychometrika 47, FABIN 2) relative to the marker, kept within a factor
     of three of the ratio of standard deviations. sample_cov (g, p, p) and sample_mean (g, p), divisor n.
@@ -29,7 +29,9 @@ def starting_values(table: ParameterTable, ram: RamModel, sample_cov: Array, sam
 class _Guess:
     """Starting values of one group."""
 
-    def __init__(self, rows: list[Row], place: dict[str, int], cov: Array, mean: Array, latent: set[str]) -> None:
+    def __init__(
+        self, rows: list[Row], place: dict[str, int], cov: Array, mean: Array, latent: set[str]
+    ) -> None:
         self.place, self.cov, self.mean, self.latent = place, cov, mean, latent
         self.items: dict[str, list[Row]] = {}
         for row in rows:
@@ -37,7 +39,9 @@ class _Guess:
                 self.items.setdefault(row.lhs, []).append(row)
         self.fixed_variance = {r.lhs: r.fixed for r in rows if r.op == "~~" and r.lhs == r.rhs and r.fixed}
         self.regressed = {row.lhs for row in rows if row.op == "~"}
-        self.exogenous_pairs = {row.lhs for row in rows if row.op == "~"} | {r.rhs for r in rows if r.op == "=~"}
+        self.exogenous_pairs = {row.lhs for row in rows if row.op == "~"} | {
+            r.rhs for r in rows if r.op == "=~"
+        }
         self.variances: dict[str, float] = {}
 
     def variance(self, name: str, depth: int = 0) -> float:
@@ -63,10 +67,7 @@ class _Guess:
     def loading(self, row: Row) -> float:
         marker, value = self.marker(row.lhs)
         unit = np.sqrt(self.variance(row.rhs) / self.variance(marker.rhs))
-        if value:
-            first = value
-        else:
-            first = np.sqrt(0.5 * self.variance(marker.rhs) / self.variance(row.lhs))
+        first = value or np.sqrt(0.5 * self.variance(marker.rhs) / self.variance(row.lhs))
         if row.rhs == marker.rhs:
             return float(first)
         return float(first * self._ratio(row.rhs, marker.rhs, [r.rhs for r in self.items[row.lhs]], unit))
@@ -92,7 +93,7 @@ class _Guess:
         if row.op == "~~" and row.lhs == row.rhs:
             explained = row.lhs in self.exogenous_pairs
             return (0.5 if explained else 1.0) * self.variance(row.lhs)
-        if row.op == "~~" and row.lhs in self.place and row.rhs in self.place:
-            if not {row.lhs, row.rhs} & self.exogenous_pairs:
-                return float(self.cov[self.place[row.lhs], self.place[row.rhs]])
+        pair = {row.lhs, row.rhs}
+        if row.op == "~~" and pair <= set(self.place) and not pair & self.exogenous_pairs:
+            return float(self.cov[self.place[row.lhs], self.place[row.rhs]])
         return 0.0

@@ -12,7 +12,7 @@ from sem_models.observed.sample import Sample
 
 
 def baseline_model(ram: RamModel, table: ParameterTable, sample: Sample) -> tuple[RamModel, Array]:
-    """All observed variables uncorrelated but for covariates among themselves, and the parameters to start from.
+    """All observed variables uncorrelated but for covariates, and the parameters to start from.
 
     Covariates keep their sample moments when fixed and have free covariances when random. Without missing
     values the start is the solution.

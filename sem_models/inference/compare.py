@@ -28,7 +28,9 @@ class Difference:
     pvalue: float
 
 
-def chi_square_difference(restricted: ChiSquare, general: ChiSquare, method: Method = "default") -> Difference:
+def chi_square_difference(
+    restricted: ChiSquare, general: ChiSquare, method: Method = "default"
+) -> Difference:
     """Likelihood-ratio test, scaled after Satorra & Bentler (2001, Psychometrika 66, eq. 6) when both are.
 
     A non-positive scaling of the difference leaves the scaled statistic undefined (NaN).
@@ -51,27 +53,38 @@ def compare_fits(names: Sequence[str], fits: Sequence[Solved], method: Method = 
     """
     first = fits[0]
     for name, other in zip(names, fits, strict=True):
-        if other.sample.n_used != first.sample.n_used or set(other.sample.variables) != set(first.sample.variables):
+        if other.sample.n_used != first.sample.n_used or set(other.sample.variables) != set(
+            first.sample.variables
+        ):
             raise SpecError(
-                f"Model '{name}' was fitted to other variables or rows than '{names[0]}'; a likelihood-ratio test needs "
+                f"Model '{name}' was fitted to other variables or rows than '{names[0]}'; a "
+                "likelihood-ratio test needs "
                 "the same data under both models."
             )
         if other.options.robust != first.options.robust:
-            raise SpecError(f"Model '{name}' has another test statistic than '{names[0]}'. Fit both with the same estimator.")
+            raise SpecError(
+                f"Model '{name}' has another test statistic than '{names[0]}'. Fit both with the same "
+                "estimator."
+            )
     order = sorted(range(len(fits)), key=lambda i: fits[i].chi_square.df)
     rows = []
     for position, i in enumerate(order):
         fit, test = fits[i], fits[i].chi_square
         k = fit.ram.n_params
         row: dict[str, object] = {
-            "model": names[i], "df": test.df, "aic": aic(fit.logl, k), "bic": bic(fit.logl, k, fit.sample.n_used),
-            "chisq": test.statistic, "chisq_diff": np.nan, "rmsea": np.nan, "df_diff": np.nan, "pvalue": np.nan,
+            "model": names[i], "df": test.df, "aic": aic(fit.logl, k),
+            "bic": bic(fit.logl, k, fit.sample.n_used), "chisq": test.statistic, "chisq_diff": np.nan,
+            "rmsea": np.nan, "df_diff": np.nan, "pvalue": np.nan,
         }  # fmt: skip
         if position:
             general = fits[order[position - 1]]
             out = chi_square_difference(test, general.chi_square, method)
             n, g = float(fit.sample.n_used), len(fit.sample.groups)
-            of_difference = rmsea(out.chisq_diff, out.df_diff, n, g) if out.df_diff > 0 and out.chisq_diff == out.chisq_diff else np.nan
+            of_difference = (
+                rmsea(out.chisq_diff, out.df_diff, n, g)
+                if out.df_diff > 0 and out.chisq_diff == out.chisq_diff
+                else np.nan
+            )
             row.update(chisq_diff=out.chisq_diff, df_diff=out.df_diff, pvalue=out.pvalue, rmsea=of_difference)
         rows.append(row)
     return pd.DataFrame(rows).set_index("model")
@@ -113,6 +126,9 @@ def wald_of(values: np.ndarray, covariance: np.ndarray) -> Wald:
         return Wald(float("nan"), len(values), float("nan"))
     scaled = covariance / np.outer(scale, scale)
     if np.linalg.cond(scaled) > 1e12:
-        raise SpecError("The restrictions of the hypothesis repeat one another. Leave out the ones that follow from the rest.")
+        raise SpecError(
+            "The restrictions of the hypothesis repeat one another. Leave out the ones that follow "
+            "from the rest."
+        )
     statistic = float(values / scale @ np.linalg.solve(scaled, values / scale))
     return Wald(statistic, len(values), upper_tail(statistic, len(values)))

@@ -31,7 +31,13 @@ class ParameterCovariance:
 
 
 def parameter_covariance(
-    objective: NormalTheory, point: Point, sample: Sample, *, se: StandardErrors, information: Information, scores: bool
+    objective: NormalTheory,
+    point: Point,
+    sample: Sample,
+    *,
+    se: StandardErrors,
+    information: Information,
+    scores: bool,
 ) -> ParameterCovariance:
     """(N A)⁻¹, or A⁻¹ B A⁻¹ / N for se "robust.huber.white" (Yuan & Bentler, 2000, eq. 10).
 

@@ -26,7 +26,9 @@ def evaluate(expression: Expression, known: dict[str, tuple[float, Array]]) -> t
     """Value of an expression over labels and its derivative in the free rows (q,)."""
     missing = [name for name in expression.names if name not in known]
     if missing:
-        raise SpecError(f"'{missing[0]}' in '{expression}' is neither a label nor a defined parameter of the model.")
+        raise SpecError(
+            f"'{missing[0]}' in '{expression}' is neither a label nor a defined parameter of the model."
+        )
     env = {name: known[name][0] for name in expression.names}
     with np.errstate(all="ignore"):
         value = float(expression.evaluate(env))

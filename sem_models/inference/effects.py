@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,7 +44,11 @@ def effects(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -> l
     d_variance = variance_jacobian(ram, at)
     out: list[Effect] = []
     for g in range(ram.n_groups):
-        paths = {(r.rhs, r.lhs): (place[r.lhs], place[r.rhs]) for r in table.rows if r.op == "~" and r.block == g + 1}
+        paths = {
+            (r.rhs, r.lhs): (place[r.lhs], place[r.rhs])
+            for r in table.rows
+            if r.op == "~" and r.block == g + 1
+        }
         children: dict[str, list[str]] = {}
         for source, target in paths:
             children.setdefault(source, []).append(target)
@@ -71,7 +76,17 @@ def effects(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -> l
                 scale, relative = _scale(at, d_variance, g, place[source], place[target])
                 for kind, path, value, jac in rows:
                     out.append(
-                        Effect(g, source, target, kind, path, value, jac, value * scale, scale * (jac + value * relative))
+                        Effect(
+                            g,
+                            source,
+                            target,
+                            kind,
+                            path,
+                            value,
+                            jac,
+                            value * scale,
+                            scale * (jac + value * relative),
+                        )
                     )
     return out
 
@@ -83,9 +98,13 @@ def _slot_index(ram: RamModel, g: int) -> dict[tuple[int, int], int]:
 
 
 def _product(
-    route: list[str], paths: dict[tuple[str, str], tuple[int, int]], a_mat: Array, slot_of: dict[tuple[int, int], int], q: int
+    route: list[str],
+    paths: dict[tuple[str, str], tuple[int, int]],
+    a_mat: Array,
+    slot_of: dict[tuple[int, int], int],
+    q: int,
 ) -> tuple[float, Array]:
-    entries = [paths[pair] for pair in zip(route[:-1], route[1:], strict=True)]
+    entries = [paths[pair] for pair in pairwise(route)]
     factors = np.array([a_mat[i, j] for i, j in entries])
     slope = np.zeros(q)
     for k, entry in enumerate(entries):

@@ -46,14 +46,24 @@ def fit_measures(solved: Solved) -> Measures:
     sample, n, g = solved.sample, float(solved.sample.n_used), len(solved.sample.groups)
     test, robust = solved.chi_square, solved.options.robust
     p = len(sample.variables)
-    v.update(npar=float(solved.ram.n_params), fmin=solved.fmin, chisq=test.statistic, df=float(test.df), pvalue=test.pvalue)
+    v.update(
+        npar=float(solved.ram.n_params),
+        fmin=solved.fmin,
+        chisq=test.statistic,
+        df=float(test.df),
+        pvalue=test.pvalue,
+    )
     if robust:
         v.update(chisq_scaled=test.scaled, df_scaled=float(test.df), pvalue_scaled=test.pvalue_scaled)
         v["chisq_scaling_factor"] = test.scaling if test.scaling is not None else nan
     base_objective, base_point, base = _baseline(solved)
     v.update(baseline_chisq=base.statistic, baseline_df=float(base.df), baseline_pvalue=base.pvalue)
     if robust:
-        v.update(baseline_chisq_scaled=base.scaled, baseline_df_scaled=float(base.df), baseline_pvalue_scaled=base.pvalue_scaled)
+        v.update(
+            baseline_chisq_scaled=base.scaled,
+            baseline_df_scaled=float(base.df),
+            baseline_pvalue_scaled=base.pvalue_scaled,
+        )
         v["baseline_chisq_scaling_factor"] = base.scaling if base.scaling is not None else nan
     _incremental(v, test, base, robust)
     misfit = _robust_moments(solved, base_objective, base_point, base)
@@ -68,7 +78,7 @@ def fit_measures(solved: Solved) -> Measures:
     v.update(rmsea_ci_level=LEVEL, rmsea_close_h0=CLOSE, rmsea_notclose_h0=NOT_CLOSE)
     if robust and test.scaling is not None:
         v["rmsea_scaled"] = m.rmsea(test.scaled, test.df, n, g)
-        # its interval and tests refer the unscaled statistic to a χ² with c·df degrees of freedom, as lavaan does
+        # interval and tests refer the unscaled statistic to a χ² with c·df degrees of freedom, as lavaan
         _rmsea_interval(v, "_scaled", test.statistic, test.scaling * test.df, n, g)
     if misfit is not None and test.df:
         x2, x2_mean = misfit[0]
@@ -109,7 +119,7 @@ def _incremental(v: dict[str, float], test: ChiSquare, base: ChiSquare, robust: 
 def _robust_moments(
     solved: Solved, base_objective: NormalTheory, base_point: Point, base: ChiSquare
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """(statistic, expected value) of model and baseline for the robust measures; None where there are none."""
+    """(statistic, expected value) of model and baseline for the robust measures; None without them."""
     if not solved.sample.complete:
         robust = solved.options.se == "robust.huber.white"
         shared = saturated_parts(solved.sample, solved.objective, robust=robust)
@@ -126,7 +136,12 @@ def _robust_moments(
 def _likelihood(v: dict[str, float], solved: Solved, n: float) -> None:
     k = solved.ram.n_params
     v.update(logl=solved.logl, unrestricted_logl=solved.saturated_logl)
-    v.update(aic=m.aic(solved.logl, k), bic=m.bic(solved.logl, k, n), ntotal=n, bic2=m.bic_adjusted(solved.logl, k, n))
+    v.update(
+        aic=m.aic(solved.logl, k),
+        bic=m.bic(solved.logl, k, n),
+        ntotal=n,
+        bic2=m.bic_adjusted(solved.logl, k, n),
+    )
     if solved.options.robust and solved.traces is not None:
         saturated, model = solved.traces
         explained = n_moments(solved.sample, solved.ram.exogenous, has_means=solved.ram.has_means)
@@ -134,17 +149,23 @@ def _likelihood(v: dict[str, float], solved: Solved, n: float) -> None:
         v["scaling_factor_h0"] = model / solved.ram.n_free
 
 
-def _rmsea(v: dict[str, float], suffix: str, chisq: float, df: int, n: float, g: int, *, scaling: float = 1.0) -> None:
+def _rmsea(
+    v: dict[str, float], suffix: str, chisq: float, df: int, n: float, g: int, *, scaling: float = 1.0
+) -> None:
     """All RMSEA entries of one kind; `chisq` is already divided by `scaling`."""
     v[f"rmsea{suffix}"] = m.rmsea(chisq * scaling, df, n, g, scaling=scaling)
     _rmsea_interval(v, suffix, chisq, df, n, g, scaling=scaling)
 
 
-def _rmsea_interval(v: dict[str, float], suffix: str, chisq: float, df: float, n: float, g: int, *, scaling: float = 1.0) -> None:
+def _rmsea_interval(
+    v: dict[str, float], suffix: str, chisq: float, df: float, n: float, g: int, *, scaling: float = 1.0
+) -> None:
     low, high = m.rmsea_interval(chisq, df, n, g, scaling=scaling, level=LEVEL)
     v[f"rmsea_ci_lower{suffix}"], v[f"rmsea_ci_upper{suffix}"] = low, high
     v[f"rmsea_pvalue{suffix}"] = m.rmsea_close(chisq, df, n, g, against=CLOSE, scaling=scaling)
-    v[f"rmsea_notclose_pvalue{suffix}"] = m.rmsea_notclose(chisq, df, n, g, against=NOT_CLOSE, scaling=scaling)
+    v[f"rmsea_notclose_pvalue{suffix}"] = m.rmsea_notclose(
+        chisq, df, n, g, against=NOT_CLOSE, scaling=scaling
+    )
 
 
 def _residual_based(v: dict[str, float], solved: Solved) -> None:
@@ -158,7 +179,8 @@ def _residual_based(v: dict[str, float], solved: Solved) -> None:
         raw, bentler = residuals.raw(*args), residuals.bentler(*args)
         bollen, mplus = residuals.bollen(*args), residuals.mplus(*args)
         for name, res, diagonal in (
-            ("rmr", raw, True), ("srmr_bentler", bentler, True), ("crmr", bollen, False), ("srmr_mplus", mplus, True),
+            ("rmr", raw, True), ("srmr_bentler", bentler, True), ("crmr", bollen, False),
+            ("srmr_mplus", mplus, True),
         ):  # fmt: skip
             both = residuals.root_mean_square(res, means=means, diagonal=diagonal)
             only = residuals.root_mean_square(res, means=False, diagonal=diagonal)
@@ -169,12 +191,17 @@ def _residual_based(v: dict[str, float], solved: Solved) -> None:
 
 
 def _lisrel_and_gfi(
-    v: dict[str, float], solved: Solved, misfit: tuple[tuple[float, float], tuple[float, float]] | None, n: float, p: int
+    v: dict[str, float],
+    solved: Solved,
+    misfit: tuple[tuple[float, float], tuple[float, float]] | None,
+    n: float,
+    p: int,
 ) -> None:
-    """GFI from the residuals e in the metric W of the implied moments (the EM moments if answers are missing).
+    """GFI from the residuals e in the metric W of the implied moments (of the EM moments if incomplete).
 
     The unbiased GFI takes Browne's (1984) residual statistic, e less what the parameters' derivatives span
-    (the likelihood ratio, and the complete-data misfit for its robust form, when answers are missing); LISREL's is 1 − eᵀWe / sᵀWs, averaged over groups, the moments of fixed covariates left out of s.
+    (the likelihood ratio, and the complete-data misfit for its robust form, when answers are missing);
+    LISREL's is 1 − eᵀWe / sᵀWs, averaged over groups, the moments of fixed covariates left out of s.
     """
     sample, ram, at = solved.sample, solved.ram, solved.point.at
     g = len(sample.groups)
@@ -184,8 +211,10 @@ def _lisrel_and_gfi(
     jac = moment_space.jacobian(ram.slots, at)
     counted = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
     if not sample.complete:
-        # LISREL's index then compares pairwise moments in the metric of the incomplete data, as the reference does
-        incomplete = moment_space.curvature(discrepancy(at.sigma, mu, sample.patterns), sample.patterns, g, observed=False)
+        # LISREL's index then compares pairwise moments in the metric of the incomplete data, as lavaan does
+        incomplete = moment_space.curvature(
+            discrepancy(at.sigma, mu, sample.patterns), sample.patterns, g, observed=False
+        )
         pairwise_cov, pairwise_mean = pairwise_moments(sample)
     i, j = np.tril_indices(p)
     bread, along, total, lisrel = np.zeros((ram.n_params,) * 2), np.zeros(ram.n_params), 0.0, 0.0
@@ -200,7 +229,9 @@ def _lisrel_and_gfi(
         if sample.complete:
             lisrel += share * _lisrel(sample.cov[k], sample.mean[k], at.sigma[k], mu[k], weight[k], counted)
         else:
-            lisrel += share * _lisrel(pairwise_cov[k], pairwise_mean[k], at.sigma[k], mu[k], incomplete[k], counted)
+            lisrel += share * _lisrel(
+                pairwise_cov[k], pairwise_mean[k], at.sigma[k], mu[k], incomplete[k], counted
+            )
     df = solved.chi_square.df
     browne = n * (total - float(along @ np.linalg.lstsq(bread, along, rcond=None)[0]))
     kinds = {"": (browne if sample.complete else solved.chi_square.statistic, 1.0)}

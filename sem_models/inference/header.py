@@ -43,7 +43,9 @@ class Header:
 
     def line(self) -> str:
         """One sentence for the head of a table or chart."""
-        method = {"fiml": "FIML for missing answers", "listwise": "complete rows only"}.get(self.missing, self.missing)
+        method = {"fiml": "FIML for missing answers", "listwise": "complete rows only"}.get(
+            self.missing, self.missing
+        )
         dropped = f", {self.n_dropped} dropped" if self.n_dropped else ""
         sizes = ", ".join(f"{label} {n}" for label, n in self.groups.items()) if len(self.groups) > 1 else ""
         parts = [f"{self.estimator}, {method}", f"N = {self.n_used} of {self.n_available}{dropped}"]

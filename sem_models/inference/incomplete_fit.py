@@ -46,13 +46,17 @@ def saturated_parts(sample: Sample, objective: NormalTheory, *, robust: bool) ->
     if robust and sample.rows is not None:
         blocks = []
         for k, rows in enumerate(sample.rows):
-            scores = moment_space.moment_scores(parts, sample.patterns, rows.values, sample.mean[k], rows.pattern)
+            scores = moment_space.moment_scores(
+                parts, sample.patterns, rows.values, sample.mean[k], rows.pattern
+            )
             blocks.append(scores.T @ scores / sample.n_used)
         meat = np.stack(blocks)
     return SaturatedParts(complete, weight, information, meat, keep)
 
 
-def complete_data_misfit(objective: NormalTheory, point: Point, sample: Sample, shared: SaturatedParts) -> tuple[float, float]:
+def complete_data_misfit(
+    objective: NormalTheory, point: Point, sample: Sample, shared: SaturatedParts
+) -> tuple[float, float]:
     """The statistic N F and its expected value k under the model."""
     mu = point.at.mu if objective.ram.has_means else sample.mean
     model = discrepancy(point.at.sigma, mu, shared.complete).value
@@ -81,4 +85,6 @@ def complete_data_misfit(objective: NormalTheory, point: Point, sample: Sample, 
     if shared.meat is None:
         return statistic, trace - float(np.trace(inside))
     outside = np.linalg.solve(bread, meats)
-    return statistic, trace - 2.0 * float(np.trace(np.linalg.solve(bread, crosses))) + float(np.trace(inside @ outside))
+    return statistic, trace - 2.0 * float(np.trace(np.linalg.solve(bread, crosses))) + float(
+        np.trace(inside @ outside)
+    )

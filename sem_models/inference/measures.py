@@ -28,7 +28,14 @@ def rni(chisq: float, df: float, baseline: float, baseline_df: float) -> float:
     return _ratio((baseline - baseline_df) - (chisq - df), baseline - baseline_df)
 
 
-def tli(chisq: float, df: float, baseline: float, baseline_df: float, *, expected: tuple[float, float] | None = None) -> float:
+def tli(
+    chisq: float,
+    df: float,
+    baseline: float,
+    baseline_df: float,
+    *,
+    expected: tuple[float, float] | None = None,
+) -> float:
     """Tucker–Lewis (non-normed) index; `expected` replaces (df, baseline_df) as expected values of χ²."""
     mean, baseline_mean = expected or (df, baseline_df)
     if df == 0:
@@ -42,7 +49,7 @@ def nfi(chisq: float, baseline: float) -> float:
 
 
 def rfi(chisq: float, df: float, baseline: float, baseline_df: float) -> float:
-    """Relative fit index. 1 when the model fits worse per degree of freedom than the baseline, as lavaan has it."""
+    """Relative fit index; 1 when the fit per degree of freedom is worse than the baseline's, as in lavaan."""
     if df == 0 or baseline / baseline_df < chisq / df:
         return 1.0
     return _ratio(baseline / baseline_df - chisq / df, baseline / baseline_df)
@@ -72,11 +79,15 @@ def noncentrality_bound(statistic: float, df: float, tail: float) -> float:
         upper *= 2.0
         if upper > 1e9:
             return inf
-    return float(brentq(lambda value: noncentral_cdf(statistic, df, value) - tail, 0.0, upper, xtol=1e-12, rtol=1e-14))
+    return float(
+        brentq(lambda value: noncentral_cdf(statistic, df, value) - tail, 0.0, upper, xtol=1e-12, rtol=1e-14)
+    )
 
 
-def rmsea_interval(chisq: float, df: float, n: float, g: int, *, scaling: float = 1.0, level: float = 0.90) -> tuple[float, float]:
-    """Interval of RMSEA from the noncentral χ² (Browne & Cudeck, 1993); `chisq` already divided by `scaling`."""
+def rmsea_interval(
+    chisq: float, df: float, n: float, g: int, *, scaling: float = 1.0, level: float = 0.90
+) -> tuple[float, float]:
+    """Interval of RMSEA from the noncentral χ² (Browne & Cudeck, 1993); `chisq` is divided by `scaling`."""
     if not df:
         return 0.0, 0.0
     tail = (1 - level) / 2
@@ -91,7 +102,9 @@ def rmsea_close(chisq: float, df: float, n: float, g: int, *, against: float, sc
     return 1.0 - noncentral_cdf(chisq, df, n * df * against**2 / g / scaling)
 
 
-def rmsea_notclose(chisq: float, df: float, n: float, g: int, *, against: float, scaling: float = 1.0) -> float:
+def rmsea_notclose(
+    chisq: float, df: float, n: float, g: int, *, against: float, scaling: float = 1.0
+) -> float:
     """P of a χ² at most this large if RMSEA were `against` (not-close fit)."""
     if not df:
         return NAN
@@ -129,7 +142,7 @@ def critical_n(chisq: float, df: float, n: float, alpha: float) -> float:
 
 
 def gfi(misfit: float, p: float, bias: float) -> float:
-    """Unbiased goodness-of-fit index p / (p + misfit − bias), misfit = tr[(Σ⁻¹(S − Σ))²] (+ twice the means' part)."""
+    """Unbiased GFI p / (p + misfit − bias), misfit = tr[(Σ⁻¹(S − Σ))²] (+ twice the means' part)."""
     return p / (p + max(misfit - bias, 0.0))
 
 

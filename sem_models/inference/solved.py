@@ -89,7 +89,9 @@ class Solved:
     def test_of(self, objective: NormalTheory, point: Point, df: int) -> ChiSquare:
         """The test of another model on the same data, scaled as this one's."""
         statistic = max(2.0 * self.sample.n_used * (float(point.value) - self.saturated_value), 0.0)
-        if not (self.options.robust and df and self.saturated_trace is not None and self.sample.rows is not None):
+        if not (
+            self.options.robust and df and self.saturated_trace is not None and self.sample.rows is not None
+        ):
             return ChiSquare(statistic, df)
         scores = free_scores(objective, point, self.sample.rows) @ objective.ram.reduction
         trace = np.trace(np.linalg.solve(objective.hessian(point), scores.T @ scores / self.sample.n_used))
@@ -136,10 +138,15 @@ class Solved:
         distance = float(np.sqrt(max(self.solution.decrement, 0.0) * self.sample.n_used))
         stationary = distance < STATIONARY
         if not stationary:
-            reasons.append(f"The gradient is not zero: the optimum is about {distance:.2g} standard errors away.")
+            reasons.append(
+                f"The gradient is not zero: the optimum is about {distance:.2g} standard errors away."
+            )
         improper = [*self._negative_variances(), *self._indefinite_blocks()]
         if self.covariance.singular:
-            reasons.append("The information matrix is singular, so standard errors do not exist; a parameter is not identified by these data.")
+            reasons.append(
+                "The information matrix is singular, so standard errors do not exist; a parameter is "
+                "not identified by these data."
+            )
         return Status(converged, stationary, not improper, (*reasons, *improper))
 
     def _negative_variances(self) -> list[str]:
@@ -150,7 +157,9 @@ class Solved:
                 where = f" in group {self.table.groups[row.block - 1]}" if len(self.table.groups) > 1 else ""
                 covers = self.rows.value[i] + 1.96 * errors[i] > 0
                 tail = "its 95 % interval covers zero" if covers else "its whole 95 % interval is below zero"
-                out.append(f"The variance of {row.lhs}{where} is negative ({self.rows.value[i]:.3g}; {tail}).")
+                out.append(
+                    f"The variance of {row.lhs}{where} is negative ({self.rows.value[i]:.3g}; {tail})."
+                )
         return out
 
     def _indefinite_blocks(self) -> list[str]:
@@ -165,5 +174,8 @@ class Solved:
             scale = np.sqrt(diagonal)
             if np.linalg.eigvalsh(cov / np.outer(scale, scale))[0] < -1e-8:
                 where = f" in group {label}" if len(self.table.groups) > 1 else ""
-                out.append(f"The covariance matrix of the latent variables{where} is not positive definite (a correlation beyond ±1).")
+                out.append(
+                    f"The covariance matrix of the latent variables{where} is not positive definite "
+                    "(a correlation beyond ±1)."
+                )
         return out

@@ -65,7 +65,9 @@ def residual_variance_jacobian(ram: RamModel) -> Array:
     return out
 
 
-def standardize(table: ParameterTable, ram: RamModel, free: Array, at: Implied, metric: Metric = "std_all") -> Values:
+def standardize(
+    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metric: Metric = "std_all"
+) -> Values:
     """Estimates in units of the model-implied standard deviations.
 
     std_all scales all variables, std_lv the latent ones only, std_nox all but fixed covariates. A residual

@@ -73,7 +73,9 @@ def saturated_trace(sample: Sample, exogenous: IntArray, *, has_means: bool) -> 
     information = moment_space.curvature(parts, sample.patterns, len(sample.groups), observed=True)
     total = 0.0
     for g, rows in enumerate(sample.rows):
-        scores = moment_space.moment_scores(parts, sample.patterns, rows.values, sample.mean[g], rows.pattern)[:, keep]
+        scores = moment_space.moment_scores(
+            parts, sample.patterns, rows.values, sample.mean[g], rows.pattern
+        )[:, keep]
         meat = scores.T @ scores / sample.n_used
         total += float(np.trace(np.linalg.solve(information[g][np.ix_(keep, keep)], meat)))
     return total

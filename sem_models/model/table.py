@@ -6,13 +6,14 @@ The defaults are those that lavaan documents for `sem()`, `cfa()`, `growth()` an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.model.expressions import Expression
 from sem_models.model.syntax import Constraint, Formula, Modifier, Syntax, point_at
+from sem_models.model.variables import Variables, classify
 
 FAMILIES = (
     "loadings", "intercepts", "means", "regressions", "residuals",
@@ -69,38 +70,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Variables:
-    """The variables of a model by the part they play, each in order of appearance."""
-
-    latent: tuple[str, ...]
-    indicators: tuple[str, ...]
-    outcomes: tuple[str, ...]
-    exogenous: tuple[str, ...]
-    others: tuple[str, ...]
-    predictors: frozenset[str]
-    regressed: frozenset[str]
-    measured: frozenset[str]
-
-    @property
-    def observed(self) -> tuple[str, ...]:
-        """Indicators, outcomes and the rest, then exogenous covariates: the order of Σ's rows."""
-        return self.indicators + self.outcomes + self.others + self.exogenous
-
-    @property
-    def terminal(self) -> tuple[str, ...]:
-        """Endogenous variables that predict and measure nothing: their residuals correlate by default."""
-        return tuple(
-            name
-            for name in self.latent + self.outcomes
-            if name in self.regressed and name not in self.predictors and name not in self.measured
-        )
-
-    @property
-    def latent_exogenous(self) -> tuple[str, ...]:
-        return tuple(n for n in self.latent if n not in self.regressed and n not in self.measured)
-
-
-@dataclass(frozen=True, slots=True)
 class ParameterTable:
     """Rows of all groups, the definitions and the equality constraints; built once, never changed."""
 
@@ -120,35 +89,9 @@ class ParameterTable:
 
     def names(self) -> list[str]:
         """Row names that tell groups apart: `PV~EDS`, and `PV~EDS.g2` from the second group on."""
-        return [row.label or (row.name if row.block == 1 else f"{row.name}.g{row.block}") for row in self.rows]
-
-
-def classify(syntax: Syntax, *, fixed_x: bool = True) -> Variables:
-    """Sort the names of a model into latent, indicator, outcome, exogenous and other variables.
-
-    A covariate whose variance, covariance or intercept the model itself mentions is not exogenous,
-    nor is a product with an endogenous component: both have free parameters of their own.
-    """
-    rows = syntax.formulas
-    latent = _unique(f.lhs for f in rows if f.op in ("=~", "<~"))
-    lv = set(latent)
-    measured = {f.rhs for f in rows if f.op == "=~"}
-    indicators = _unique(f.rhs for f in rows if f.op == "=~" and f.rhs not in lv)
-    regressed = {f.lhs for f in rows if f.op == "~"}
-    predictors = {f.rhs for f in rows if f.op == "~"}
-    outcomes = _unique(f.lhs for f in rows if f.op == "~" and f.lhs not in lv and f.lhs not in measured)
-    own = {n for f in rows if f.op in ("~~", "~1") for n in (f.lhs, f.rhs) if n}
-    candidates = _unique(
-        f.rhs for f in rows if f.op == "~" and f.rhs not in lv | measured and f.rhs not in regressed
-    )
-    exogenous = tuple(n for n in candidates if n not in own and not regressed.intersection(n.split(":")))
-    mentioned = _unique(n for f in rows if f.op in ("~", "~~", "~1") for n in (f.lhs, f.rhs) if n)
-    placed = lv | set(indicators) | set(outcomes) | set(exogenous)
-    others = tuple(n for n in mentioned if n not in placed)
-    return Variables(
-        latent, indicators, outcomes, exogenous, others,
-        frozenset(predictors), frozenset(regressed), frozenset(measured),
-    )  # fmt: skip
+        return [
+            row.label or (row.name if row.block == 1 else f"{row.name}.g{row.block}") for row in self.rows
+        ]
 
 
 def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = ("",)) -> ParameterTable:
@@ -159,10 +102,12 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     """
     _refuse_unsupported(syntax)
     _check_families(options)
-    variables = classify(syntax, fixed_x=options.fixed_x)
+    variables = classify(syntax)
     rows: list[Row] = []
     for block in range(1, len(groups) + 1):
-        user = [_user_row(f, block, len(groups), syntax.source) for f in syntax.formulas if f.block in (0, block)]
+        user = [
+            _user_row(f, block, len(groups), syntax.source) for f in syntax.formulas if f.block in (0, block)
+        ]
         user = _markers(user, variables, options)
         rows += user + _defaults(user, variables, options, block)
     rows = _equal_modifiers(rows, syntax)
@@ -177,10 +122,6 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     return table
 
 
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
 def _refuse_unsupported(syntax: Syntax) -> None:
     reasons = {
         "|": "thresholds of ordered items",
@@ -190,7 +131,11 @@ def _refuse_unsupported(syntax: Syntax) -> None:
     for formula in syntax.formulas:
         if formula.op in reasons:
             what = f"The engine cannot estimate {reasons[formula.op]} ('{formula.op}') yet."
-            raise SpecError(point_at(syntax.source, formula.op_span, what, "Remove the line or treat the items as continuous."))
+            raise SpecError(
+                point_at(
+                    syntax.source, formula.op_span, what, "Remove the line or treat the items as continuous."
+                )
+            )
         for modifier in formula.modifiers:
             if modifier.kind in ("efa", "rv", "prior", "lower", "upper"):
                 what = f"The engine cannot use the modifier {modifier.kind}() yet."
@@ -198,7 +143,14 @@ def _refuse_unsupported(syntax: Syntax) -> None:
     for constraint in syntax.constraints:
         if constraint.op in ("<", ">"):
             what = f"The engine cannot hold inequality constraints ('{constraint.op}') yet."
-            raise SpecError(point_at(syntax.source, constraint.span, what, "Remove the constraint and look at the estimate's interval."))
+            raise SpecError(
+                point_at(
+                    syntax.source,
+                    constraint.span,
+                    what,
+                    "Remove the constraint and look at the estimate's interval.",
+                )
+            )
     for block in syntax.blocks:
         if block.kind != "group":
             what = f"The engine cannot estimate '{block.kind}:' blocks yet."
@@ -208,14 +160,22 @@ def _refuse_unsupported(syntax: Syntax) -> None:
         parts = formula.rhs.split(":") if ":" in formula.rhs else []
         if any(part in latent for part in parts):
             what = f"'{formula.rhs}' is a product with a latent variable, which is not an ordinary path."
-            raise SpecError(point_at(syntax.source, formula.rhs_span, what, "Use sm.moderate(model, data) for latent interactions."))
+            raise SpecError(
+                point_at(
+                    syntax.source,
+                    formula.rhs_span,
+                    what,
+                    "Use sm.moderate(model, data) for latent interactions.",
+                )
+            )
 
 
 def _check_families(options: TableOptions) -> None:
     for family in options.group_equal:
         if family not in FAMILIES:
             raise SpecError(
-                f"group_equal: '{family}' is not a family of parameters. {did_you_mean(family, FAMILIES, noun='families')}"
+                f"group_equal: '{family}' is not a family of parameters. "
+                f"{did_you_mean(family, FAMILIES, noun='families')}"
             )
 
 
@@ -223,8 +183,15 @@ def _per_group(modifier: Modifier, block: int, n_groups: int, source: str) -> fl
     if len(modifier.values) == 1:
         return modifier.values[0]
     if len(modifier.values) != n_groups:
-        what = f"c() has {len(modifier.values)} values, but there {'is 1 group' if n_groups == 1 else f'are {n_groups} groups'}."
-        raise SpecError(point_at(source, modifier.span, what, "Give one value per group, in the order of group appearance."))
+        what = (
+            f"c() has {len(modifier.values)} values, but there "
+            f"{'is 1 group' if n_groups == 1 else f'are {n_groups} groups'}."
+        )
+        raise SpecError(
+            point_at(
+                source, modifier.span, what, "Give one value per group, in the order of group appearance."
+            )
+        )
     return modifier.values[block - 1]
 
 
@@ -278,7 +245,11 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
             loadings.setdefault(row.lhs, []).append(row.rhs)
     if options.auto_fix_single:
         for items in loadings.values():
-            if len(items) == 1 and sum(items[0] in other for other in loadings.values()) == 1 and items[0] in variables.indicators:
+            if (
+                len(items) == 1
+                and sum(items[0] in other for other in loadings.values()) == 1
+                and items[0] in variables.indicators
+            ):
                 add(items[0], "~~", items[0], fixed=0.0)
     if options.auto_var:
         for name in nonexogenous:
@@ -314,14 +285,20 @@ def _equal_modifiers(rows: list[Row], syntax: Syntax) -> list[Row]:
             continue
         target = row.label[1:].replace(" ", "")
         for k, other in enumerate(out):
-            if target in (other.label, other.name) and other.block == (row.block if target == other.name else other.block) and k != i:
+            if (
+                target in (other.label, other.name)
+                and other.block == (row.block if target == other.name else other.block)
+                and k != i
+            ):
                 label = other.label if other.label and not other.label.startswith("=") else f".p{k + 1}."
                 out[k] = replace(other, label=label)
                 out[i] = replace(row, label=label)
                 break
         else:
             names = [r.name for r in out if r.user]
-            raise SpecError(f"equal(\"{target}\") names no parameter. {did_you_mean(target, names, noun='parameters')}")
+            raise SpecError(
+                f'equal("{target}") names no parameter. {did_you_mean(target, names, noun="parameters")}'
+            )
     return out
 
 
@@ -348,7 +325,10 @@ def _across_groups(rows: list[Row], variables: Variables, options: TableOptions)
     partial = {p.replace(" ", "") for p in options.group_partial}
     known = {r.name for r in rows} | {r.label for r in rows if r.label}
     for name in partial - known:
-        raise SpecError(f"group_partial: '{name}' is no parameter of the model. {did_you_mean(name, sorted(known), noun='parameters')}")
+        raise SpecError(
+            f"group_partial: '{name}' is no parameter of the model. "
+            f"{did_you_mean(name, sorted(known), noun='parameters')}"
+        )
     equal = set(options.group_equal)
     first = {row.key: (i, row) for i, row in enumerate(rows) if row.block == 1}
     out = list(rows)
@@ -357,7 +337,9 @@ def _across_groups(rows: list[Row], variables: Variables, options: TableOptions)
             continue
         family = _family(row, variables)
         if not row.user and row.lhs in variables.latent:
-            frees_scale = options.std_lv and "loadings" in equal and family == "lv_variances" and family not in equal
+            frees_scale = (
+                options.std_lv and "loadings" in equal and family == "lv_variances" and family not in equal
+            )
             frees_origin = "intercepts" in equal and family == "means" and family not in equal
             if frees_scale or frees_origin:
                 out[i] = replace(row, fixed=None)
@@ -380,13 +362,17 @@ def _settle_labels(rows: list[Row]) -> list[Row]:
     """A label shared with a fixed parameter fixes the others to the same value."""
     fixed: dict[str, float] = {}
     for row in rows:
-        if row.label and row.fixed is not None:
-            if fixed.setdefault(row.label, row.fixed) != row.fixed:
-                raise SpecError(
-                    f"The label '{row.label}' is on parameters fixed to {fixed[row.label]:g} and to {row.fixed:g}. "
-                    "Give them different labels or the same value."
-                )
-    return [replace(r, fixed=fixed[r.label]) if r.label in fixed and r.label and not r.exogenous else r for r in rows]
+        if not row.label or row.fixed is None:
+            continue
+        if fixed.setdefault(row.label, row.fixed) != row.fixed:
+            raise SpecError(
+                f"The label '{row.label}' is on parameters fixed to {fixed[row.label]:g} and to "
+                f"{row.fixed:g}. Give them different labels or the same value."
+            )
+    return [
+        replace(r, fixed=fixed[r.label]) if r.label in fixed and r.label and not r.exogenous else r
+        for r in rows
+    ]
 
 
 def _check_expressions(table: ParameterTable, syntax: Syntax) -> None:
@@ -397,6 +383,8 @@ def _check_expressions(table: ParameterTable, syntax: Syntax) -> None:
             if name not in known:
                 shown = sorted(k for k in known if not k.startswith(".p"))
                 what = f"'{name}' is neither a label nor a parameter defined above."
-                raise SpecError(point_at(syntax.source, constraint.span, what, did_you_mean(name, shown, noun="labels")))
+                raise SpecError(
+                    point_at(syntax.source, constraint.span, what, did_you_mean(name, shown, noun="labels"))
+                )
         if constraint.op == ":=":
             known.add(str(constraint.lhs))

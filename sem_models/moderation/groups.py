@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -42,7 +43,12 @@ class Invariance:
     def table(self) -> pd.DataFrame:
         """One row a level: column `level`, whether it converged and is admissible, and all fit measures."""
         rows = [
-            {"level": name, "converged": f.status.converged, "admissible": f.status.admissible, **f.measures().to_dict()}
+            {
+                "level": name,
+                "converged": f.status.converged,
+                "admissible": f.status.admissible,
+                **f.measures().to_dict(),
+            }
             for name, f in self.fits.items()
         ]
         return pd.DataFrame(rows)
@@ -51,12 +57,13 @@ class Invariance:
     def _comparisons(self) -> pd.DataFrame:
         names = list(self.fits)
         rows = []
-        for against, level in zip(names[:-1], names[1:], strict=True):
+        for against, level in pairwise(names):
             general, restricted = self.fits[against], self.fits[level]
             out = chi_square_difference(restricted.solved.chi_square, general.solved.chi_square)
             mine, theirs = restricted.measures(), general.measures()
             row: dict[str, Any] = {
-                "level": level, "against": against, "chisq_diff": out.chisq_diff, "df_diff": out.df_diff, "pvalue": out.pvalue,
+                "level": level, "against": against, "chisq_diff": out.chisq_diff, "df_diff": out.df_diff,
+                "pvalue": out.pvalue,
             }  # fmt: skip
             for index in ("cfi", "rmsea", "srmr", "cfi_robust", "rmsea_robust"):
                 if index in mine and index in theirs:
@@ -65,15 +72,18 @@ class Invariance:
         return pd.DataFrame(rows)
 
     def comparisons(self) -> pd.DataFrame:
-        """Each level against the one before: level, against, chisq_diff, df_diff, pvalue, delta_cfi, delta_rmsea, delta_srmr.
+        """Each level against the one before.
 
-        Satorra–Bentler (2001) differences when the estimator is robust; then, and with incomplete data, also
-        delta_cfi_robust and delta_rmsea_robust.
+        Columns level, against, chisq_diff, df_diff, pvalue, delta_cfi, delta_rmsea, delta_srmr.
+        Satorra–Bentler (2001) differences when the estimator is robust; then, and with incomplete data,
+        also delta_cfi_robust and delta_rmsea_robust.
         """
         return self._comparisons.copy()
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.header.line()}</p>" + self.comparisons().to_html(index=False, float_format="{:.3f}".format)
+        return f"<p>{self.header.line()}</p>" + self.comparisons().to_html(
+            index=False, float_format="{:.3f}".format
+        )
 
 
 def invariance(
@@ -104,20 +114,28 @@ def invariance(
         raise SpecError("invariance() compares groups: give group= the column that tells them apart.")
     for reserved in ("group_equal", "group_partial"):
         if reserved in options:
-            raise SpecError(f"invariance() sets {reserved} itself, level by level. Use levels=({{'name': …, '{reserved}': …}}, …).")
+            raise SpecError(
+                f"invariance() sets {reserved} itself, level by level. Use "
+                f"levels=({{'name': …, '{reserved}': …}}, …)."
+            )
     ladder = [_level(entry) for entry in levels]
     names = [name for name, _ in ladder]
     if len(set(names)) != len(names):
         raise SpecError(f"Two levels have the same name: {', '.join(names)}. Give each its own.")
     if not ladder:
         raise SpecError(f"invariance() needs at least one level: {', '.join(LADDER)}.")
-    return Invariance({name: fit(model, data, group=group, **{**options, **more}) for name, more in ladder}, group or "group")
+    return Invariance(
+        {name: fit(model, data, group=group, **{**options, **more}) for name, more in ladder},
+        group or "group",
+    )
 
 
 def _level(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if isinstance(entry, str):
         if entry not in LADDER:
-            raise SpecError(f"'{entry}' is no level of invariance. {did_you_mean(entry, LADDER, noun='levels')}")
+            raise SpecError(
+                f"'{entry}' is no level of invariance. {did_you_mean(entry, LADDER, noun='levels')}"
+            )
         return entry, {"group_equal": LADDER[entry]}
     more = dict(entry)
     name = more.pop("name", None)
@@ -126,7 +144,10 @@ def _level(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     unknown = set(more) - {"group_equal", "group_partial"}
     if unknown:
         key = sorted(unknown)[0]
-        raise SpecError(f"Level '{name}' has an unknown entry '{key}'. {did_you_mean(key, ('group_equal', 'group_partial'), noun='entries')}")
+        raise SpecError(
+            f"Level '{name}' has an unknown entry '{key}'. "
+            f"{did_you_mean(key, ('group_equal', 'group_partial'), noun='entries')}"
+        )
     if "group_equal" not in more and name in LADDER:
         more["group_equal"] = LADDER[name]
     return str(name), more

@@ -71,7 +71,9 @@ class GroupModeration:
         raw = self.fit.estimates()
         scaled = self.fit.standardized()
         keep = (raw["op"] == "~").to_numpy()
-        out = raw.loc[keep, ["lhs", "op", "rhs", "group", "est", "se", "pvalue", "ci_lower", "ci_upper"]].copy()
+        out = raw.loc[
+            keep, ["lhs", "op", "rhs", "group", "est", "se", "pvalue", "ci_lower", "ci_upper"]
+        ].copy()
         out["est_std"] = scaled.loc[keep, "est_std"].to_numpy()
         out["ci_lower_std"] = scaled.loc[keep, "ci_lower"].to_numpy()
         out["ci_upper_std"] = scaled.loc[keep, "ci_upper"].to_numpy()
@@ -98,9 +100,13 @@ def moderate(
     and local methods are refused by name until they are built.
     """
     if method in LATER:
-        raise SpecError(f"method='{method}' is not built yet. Use method='groups' with moderator= a column of groups.")
+        raise SpecError(
+            f"method='{method}' is not built yet. Use method='groups' with moderator= a column of groups."
+        )
     if method not in METHODS:
-        raise SpecError(f"method='{method}' is unknown. {did_you_mean(method, (*METHODS, *LATER), noun='methods')}")
+        raise SpecError(
+            f"method='{method}' is unknown. {did_you_mean(method, (*METHODS, *LATER), noun='methods')}"
+        )
     if moderator is None:
         raise SpecError("method='groups' needs moderator= the column that tells the groups apart.")
     ladder = invariance(model, data, group=moderator, levels=levels, **options)

@@ -24,7 +24,9 @@ def reference(fit: Fit, group: str | None) -> str:
     if group is None:
         return fit.groups[0]
     if str(group) not in fit.groups:
-        raise SpecError(f"reference_group='{group}' is not a group. {did_you_mean(str(group), fit.groups, noun='groups')}")
+        raise SpecError(
+            f"reference_group='{group}' is not a group. {did_you_mean(str(group), fit.groups, noun='groups')}"
+        )
     return str(group)
 
 
@@ -52,7 +54,8 @@ def path_differences(fit: Fit, *, reference_group: str | None = None) -> pd.Data
                 (lhs, "~", rhs, label, base, solved.rows.value[index[g]], solved.rows.value[at], value, se,
                  value / se if se > 0 else np.nan, test.pvalue, value - half, value + half)
             )  # fmt: skip
-    columns = ["lhs", "op", "rhs", "group", "reference_group", "est_group", "est_reference", "est", "se", "z", "pvalue",
+    columns = ["lhs", "op", "rhs", "group", "reference_group", "est_group", "est_reference", "est", "se", "z",
+               "pvalue",
                "ci_lower", "ci_upper"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
@@ -73,7 +76,9 @@ def path_tests(fit: Fit) -> pd.DataFrame:
         contrast[np.arange(len(index) - 1), index[1:]] = 1.0
         slopes = contrast @ solved.rows.jacobian
         wald = wald_of(contrast @ solved.rows.value, slopes @ solved.covariance.free @ slopes.T)
-        equal = solve(_held_equal(table, index), solved.sample, replace(solved.options, check_identification=False))
+        equal = solve(
+            _held_equal(table, index), solved.sample, replace(solved.options, check_identification=False)
+        )
         lrt = chi_square_difference(equal.chi_square, solved.chi_square)
         converged = equal.status.converged
         rows.append(

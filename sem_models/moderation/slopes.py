@@ -26,7 +26,10 @@ def slope_lines(fit: Fit, outcome: str, predictors: Sequence[str], *, spread: fl
     """
     solved, table = fit.solved, fit.solved.table
     if not solved.ram.has_means:
-        raise SpecError("Simple-slope lines need intercepts: fit with meanstructure=True (or with groups, or missing='fiml').")
+        raise SpecError(
+            "Simple-slope lines need intercepts: fit with meanstructure=True (or with groups, or "
+            "missing='fiml')."
+        )
     half = float(ndtri((1 + LEVEL) / 2))
     names = solved.ram.variables
     share = solved.sample.n_by_group / solved.sample.n_used
@@ -60,11 +63,15 @@ def slope_lines(fit: Fit, outcome: str, predictors: Sequence[str], *, spread: fl
 def _origin(fit: Fit, name: str, g: int) -> int | None:
     """Row of the intercept of a latent variable's marker, which places it in scale points."""
     rows = fit.solved.table.rows
-    marker = next((r.rhs for r in rows if r.op == "=~" and r.lhs == name and r.block == g + 1 and r.fixed == 1.0), None)
+    marker = next(
+        (r.rhs for r in rows if r.op == "=~" and r.lhs == name and r.block == g + 1 and r.fixed == 1.0), None
+    )
     if marker is None:
         return None
     return next((i for i, r in enumerate(rows) if r.key == (marker, "~1", "") and r.block == g + 1), None)
 
 
 def _frame(label: str, predictor: str, x: Array, y: Array, half: Array) -> pd.DataFrame:
-    return pd.DataFrame({"group": label, "predictor": predictor, "x": x, "y": y, "lower": y - half, "upper": y + half})
+    return pd.DataFrame(
+        {"group": label, "predictor": predictor, "x": x, "y": y, "lower": y - half, "upper": y + half}
+    )

@@ -1,27 +1,28 @@
-"""From a data frame or covariance matrices to the moments that estimation works on.
+"""From a data frame to the moments that estimation works on.
 
 Every check of the data happens here, before anything long starts, and all problems of one kind are
-reported together. Divisor n throughout; a covariance matrix given with divisor n − 1 is rescaled.
+reported together. Divisor n throughout.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
-from sem_models.errors import DataError, SpecError, did_you_mean
-from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
+from sem_models.errors import DataError, did_you_mean
 from sem_models.model.ram import Array, IntArray
+from sem_models.observed.patterns import BoolArray, Patterns
 from sem_models.observed.saturated import saturated_moments
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one group that are used: values (n, p) with NaN where missing, position (n,) in the data."""
+    """The used rows of one group: values (n, p) with NaN where missing, position (n,) in the data."""
 
     values: Array
     position: IntArray
@@ -68,12 +69,14 @@ def group_labels(data: pd.DataFrame, group: str | None) -> tuple[str, ...]:
         return ("",)
     if group not in data.columns:
         raise DataError(
-            f"group='{group}' is not a column of the data. {did_you_mean(group, data.columns, noun='columns')}"
+            f"group='{group}' is not a column of the data. "
+            f"{did_you_mean(group, data.columns, noun='columns')}"
         )
     labels = tuple(str(_tidy(value)) for value in data[group].dropna().unique())
     if len(labels) < 2:
         raise DataError(
-            f"group='{group}' has {len(labels)} distinct value{'' if len(labels) == 1 else 's'}; a comparison needs two. "
+            f"group='{group}' has {len(labels)} distinct value{'' if len(labels) == 1 else 's'}; a "
+            "comparison needs two. "
             "Leave out group= or choose another column."
         )
     if len(labels) > 50:
@@ -137,7 +140,16 @@ def sample_from_data(
     digest.update("\0".join([*variables, *labels]).encode())
     digest.update(membership[keep].astype("<i8").tobytes())
     return Sample(
-        tuple(variables), labels, patterns, cov, mean, has_means, rows_by_group, len(data), dropped, digest.hexdigest()
+        tuple(variables),
+        labels,
+        patterns,
+        cov,
+        mean,
+        has_means,
+        rows_by_group,
+        len(data),
+        dropped,
+        digest.hexdigest(),
     )
 
 
@@ -156,19 +168,16 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
         raise DataError("The data have no rows.")
     duplicated = sorted({str(c) for c in data.columns[data.columns.duplicated()] if c in set(variables)})
     if duplicated:
-        raise DataError(f"Column {_list(duplicated)} is there more than once. Keep one copy of each column.")
-    unknown = [
-        v for v in dict.fromkeys(part for name in variables for part in ([name] if name in data.columns else name.split(":")))
-        if v not in data.columns
-    ]  # fmt: skip
+        raise DataError(f"Column {quoted(duplicated)} is there more than once. Keep one copy of each column.")
+    parts_of = {name: [name] if name in data.columns else name.split(":") for name in variables}
+    unknown = [v for v in dict.fromkeys(chain.from_iterable(parts_of.values())) if v not in data.columns]
     if unknown:
         hints = did_you_mean(unknown[0], data.columns, noun="columns")
         verb = "is not a column" if len(unknown) == 1 else "are not columns"
-        raise DataError(f"{_list(unknown)} {verb} of the data. {hints}")
+        raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
     columns = []
     for name in variables:
-        parts = [name] if name in data.columns else name.split(":")
-        columns.append(np.prod([_as_float(data[part], part) for part in parts], axis=0))
+        columns.append(np.prod([_as_float(data[part], part) for part in parts_of[name]], axis=0))
     return np.column_stack(columns)
 
 
@@ -184,7 +193,8 @@ def _as_float(column: pd.Series, name: str) -> Array:
         more = f" and {int(bad.sum()) - 3} more" if bad.sum() > 3 else ""
         raise DataError(
             f"Column '{name}' holds text where a number is needed: row{'s' if bad.sum() > 1 else ''} "
-            f"{', '.join(map(str, rows))}{more} (counted from 1). Recode the answers as numbers or leave them empty."
+            f"{', '.join(map(str, rows))}{more} (counted from 1). Recode the answers as numbers or "
+            "leave them empty."
         )
     return _finite(numeric.to_numpy(dtype=np.float64, na_value=np.nan), name)
 
@@ -196,7 +206,7 @@ def _finite(values: Array, name: str) -> Array:
     return values
 
 
-def _list(names: Sequence[str], shown: int = 4) -> str:
+def quoted(names: Sequence[str], shown: int = 4) -> str:
     text = ", ".join(f"'{n}'" for n in names[:shown])
     return text + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
@@ -209,8 +219,10 @@ def _check_group_sizes(
         if n <= n_variables:
             shown = str(n) if n >= 5 or group is None else "fewer than 5"
             raise DataError(
-                f"There are {shown} usable rows{_where(label, group)} for {n_variables} variables; the covariance matrix "
-                "needs more rows than variables. Use fewer items, merge groups, or use missing='fiml' to keep "
+                f"There are {shown} usable rows{_where(label, group)} for {n_variables} variables; "
+                "the covariance matrix "
+                "needs more rows than variables. Use fewer items, merge groups, or use "
+                "missing='fiml' to keep "
                 "incomplete rows."
             )
 
@@ -219,11 +231,13 @@ def _check_columns(values: Array, variables: Sequence[str], label: str, group: s
     where = _where(label, group)
     empty = [v for v, column in zip(variables, values.T, strict=True) if np.isnan(column).all()]
     if empty:
-        raise DataError(f"{_list(empty)} has no answers{where}. Leave the variable out of the model.")
-    constant = [v for v, column in zip(variables, values.T, strict=True) if np.nanmax(column) == np.nanmin(column)]
+        raise DataError(f"{quoted(empty)} has no answers{where}. Leave the variable out of the model.")
+    constant = [
+        v for v, column in zip(variables, values.T, strict=True) if np.nanmax(column) == np.nanmin(column)
+    ]
     if constant:
         raise DataError(
-            f"{_list(constant)} {'is' if len(constant) == 1 else 'are'} constant{where}: "
+            f"{quoted(constant)} {'is' if len(constant) == 1 else 'are'} constant{where}: "
             "all answers are the same, so nothing can be explained by or with it. Leave it out of the model."
         )
 
@@ -238,18 +252,19 @@ def check_positive_definite(cov: Array, variables: Sequence[str], *, where: str 
     if values[0] < -1e-9:
         raise DataError(
             f"The covariance matrix{where} is not positive definite (smallest eigenvalue of the correlations "
-            f"{values[0]:.3g}; variables involved: {_list(involved, 8)}). "
+            f"{values[0]:.3g}; variables involved: {quoted(involved, 8)}). "
             "Check it for typing errors, or compute it from complete rows."
         )
     raise DataError(
-        f"{_list(involved, 8)} are perfectly collinear{where}: one can be computed exactly from the others. "
+        f"{quoted(involved, 8)} are perfectly collinear{where}: one can be computed exactly from the others. "
         "Leave one of them out of the model."
     )
 
 
 def _patterns(blocks: Sequence[Array]) -> tuple[Patterns, list[IntArray]]:
     """Group rows by which values are observed; returns the patterns and each row's pattern by group."""
-    group, seen_list, size, means, covs, membership = [], [], [], [], [], []
+    group: list[int] = []
+    seen_list, size, means, covs, membership = [], [], [], [], []
     for g, values in enumerate(blocks):
         seen = ~np.isnan(values)
         unique, inverse = np.unique(seen, axis=0, return_inverse=True)
@@ -284,7 +299,7 @@ def _patterns(blocks: Sequence[Array]) -> tuple[Patterns, list[IntArray]]:
 
 
 def pairwise_moments(sample: Sample) -> tuple[Array, Array]:
-    """Covariances (g, p, p) of the rows that answer both items, times (N − 1)/N, and available means (g, p)."""
+    """Covariances (g, p, p) of rows that answer both items, times (N − 1)/N, and available means (g, p)."""
     assert sample.rows is not None
     covs, means = [], []
     for rows in sample.rows:
@@ -296,68 +311,3 @@ def pairwise_moments(sample: Sample) -> tuple[Array, Array]:
         covs.append(cov * (len(seen) - 1.0) / len(seen))
         means.append(mean)
     return np.stack(covs), np.stack(means)
-
-
-Moments = pd.DataFrame | Mapping[str, pd.DataFrame]
-
-
-def sample_from_moments(
-    sample_cov: Moments,
-    sample_nobs: int | Mapping[str, int] | None,
-    variables: Sequence[str],
-    *,
-    sample_mean: object = None,
-    rescale: bool = True,
-) -> Sample:
-    """A sample from labelled covariance matrices (divisor n − 1 unless `rescale` is False), means and N.
-
-    sample_cov is a DataFrame labelled on both axes, or a dict of them by group label; sample_mean a
-    Series (or dict of Series); sample_nobs a number (or dict of numbers).
-    """
-    by_group = dict(sample_cov) if isinstance(sample_cov, Mapping) else {"": sample_cov}
-    if sample_nobs is None:
-        raise SpecError("sample_cov= needs sample_nobs=, the number of customers behind the matrix.")
-    covs, means, sizes = [], [], []
-    for label, frame in by_group.items():
-        n = int(sample_nobs[label]) if isinstance(sample_nobs, Mapping) else int(sample_nobs)  # type: ignore[call-overload]
-        covs.append(_ordered_cov(frame, variables, label) * ((n - 1) / n if rescale else 1.0))
-        mean = sample_mean.get(label) if isinstance(sample_mean, Mapping) and len(by_group) > 1 else sample_mean
-        means.append(np.zeros(len(variables)) if mean is None else _ordered_mean(mean, variables))
-        sizes.append(float(n))
-        if n <= len(variables):
-            raise DataError(f"sample_nobs is {n} for {len(variables)} variables; it must be larger.")
-        check_positive_definite(covs[-1], variables, where=f" of group '{label}'" if label else "")
-    cov, mean_array = np.array(covs), np.array(means)
-    patterns = complete_patterns(np.array(sizes), mean_array, cov)
-    digest = hashlib.sha256(cov.tobytes() + mean_array.tobytes() + np.array(sizes).tobytes()).hexdigest()
-    return Sample(
-        tuple(variables), tuple(by_group), patterns, cov, mean_array, sample_mean is not None, None,
-        int(sum(sizes)), {}, digest,
-    )  # fmt: skip
-
-
-def _ordered_cov(frame: pd.DataFrame, variables: Sequence[str], label: str) -> Array:
-    if not isinstance(frame, pd.DataFrame):
-        raise SpecError("sample_cov= must be a DataFrame with the variables' names on both axes.")
-    names = [str(c) for c in frame.columns]
-    unknown = [v for v in variables if v not in names]
-    if unknown:
-        raise DataError(f"{_list(unknown)} is not in sample_cov. {did_you_mean(unknown[0], names, noun='variables')}")
-    cov = frame.set_axis(names, axis=1).set_axis([str(i) for i in frame.index], axis=0)
-    if sorted(cov.index) != sorted(names):
-        raise DataError("sample_cov has different names on rows and columns; label both with the variables.")
-    array = cov.loc[list(variables), list(variables)].to_numpy(dtype=np.float64)
-    if not np.isfinite(array).all() or not np.allclose(array, array.T, rtol=1e-6, atol=1e-10):
-        raise DataError(f"sample_cov{f' of group {label!r}' if label else ''} is not a symmetric matrix of numbers.")
-    if (np.diagonal(array) <= 0).any():
-        bad = [v for v, d in zip(variables, np.diagonal(array), strict=True) if d <= 0]
-        raise DataError(f"sample_cov is not positive definite: the variance of {_list(bad)} is not positive.")
-    return (array + array.T) / 2
-
-
-def _ordered_mean(mean: object, variables: Sequence[str]) -> Array:
-    series = mean if isinstance(mean, pd.Series) else pd.Series(mean)  # type: ignore[call-overload]
-    unknown = [v for v in variables if v not in series.index]
-    if unknown:
-        raise DataError(f"{_list(unknown)} is not in sample_mean. {did_you_mean(unknown[0], series.index, noun='variables')}")
-    return series.loc[list(variables)].to_numpy(dtype=np.float64)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sem_models.errors import DataError
-from sem_models.observed.patterns import Patterns, discrepancy, sum_by_group
 from sem_models.model.ram import Array
+from sem_models.observed.patterns import Patterns, discrepancy, sum_by_group
 
 MAX_STEPS = 2_000
 TOLERANCE = 1e-11
@@ -40,7 +40,8 @@ def saturated_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
         length = -np.sqrt((step**2).sum() / max((curve**2).sum(), 1e-300))
         state = _extrapolate(state, step, curve, min(length, -1.0), second, p)
     raise DataError(
-        "The means and covariances of the incomplete data could not be estimated: some pairs of items are hardly ever "
+        "The means and covariances of the incomplete data could not be estimated: some pairs of "
+        "items are hardly ever "
         "answered together. Leave out the item with the most missing answers, or use missing='listwise'."
     )
 

@@ -1,0 +1,72 @@
+"""The variables of a model, sorted by the part they play."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sem_models.model.syntax import Syntax
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The variables of a model by the part they play, each in order of appearance."""
+
+    latent: tuple[str, ...]
+    indicators: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    exogenous: tuple[str, ...]
+    others: tuple[str, ...]
+    predictors: frozenset[str]
+    regressed: frozenset[str]
+    measured: frozenset[str]
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Indicators, outcomes and the rest, then exogenous covariates: the order of Σ's rows."""
+        return self.indicators + self.outcomes + self.others + self.exogenous
+
+    @property
+    def terminal(self) -> tuple[str, ...]:
+        """Endogenous variables that predict and measure nothing: their residuals correlate by default."""
+        return tuple(
+            name
+            for name in self.latent + self.outcomes
+            if name in self.regressed and name not in self.predictors and name not in self.measured
+        )
+
+    @property
+    def latent_exogenous(self) -> tuple[str, ...]:
+        return tuple(n for n in self.latent if n not in self.regressed and n not in self.measured)
+
+
+def classify(syntax: Syntax) -> Variables:
+    """Sort the names of a model into latent, indicator, outcome, exogenous and other variables.
+
+    A covariate whose variance, covariance or intercept the model itself mentions is not exogenous,
+    nor is a product with an endogenous component: both have free parameters of their own.
+    """
+    rows = syntax.formulas
+    latent = _unique(f.lhs for f in rows if f.op in ("=~", "<~"))
+    lv = set(latent)
+    measured = {f.rhs for f in rows if f.op == "=~"}
+    indicators = _unique(f.rhs for f in rows if f.op == "=~" and f.rhs not in lv)
+    regressed = {f.lhs for f in rows if f.op == "~"}
+    predictors = {f.rhs for f in rows if f.op == "~"}
+    outcomes = _unique(f.lhs for f in rows if f.op == "~" and f.lhs not in lv and f.lhs not in measured)
+    own = {n for f in rows if f.op in ("~~", "~1") for n in (f.lhs, f.rhs) if n}
+    candidates = _unique(
+        f.rhs for f in rows if f.op == "~" and f.rhs not in lv | measured and f.rhs not in regressed
+    )
+    exogenous = tuple(n for n in candidates if n not in own and not regressed.intersection(n.split(":")))
+    mentioned = _unique(n for f in rows if f.op in ("~", "~~", "~1") for n in (f.lhs, f.rhs) if n)
+    placed = lv | set(indicators) | set(outcomes) | set(exogenous)
+    others = tuple(n for n in mentioned if n not in placed)
+    return Variables(
+        latent, indicators, outcomes, exogenous, others,
+        frozenset(predictors), frozenset(regressed), frozenset(measured),
+    )  # fmt: skip
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
