@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sem_models.reports import Study, Written
 
 NOTEBOOKS = ("01_screen_the_survey", "02_measure_and_structure", "03_moderation_by_activity")
+INTERRUPTED = 130
 
 app = typer.Typer(
     help="Structural equation models for service research: survey file to moderation report.",
@@ -132,15 +133,15 @@ def fit(
     file = data_file(data)
     if json is not None:
         writable(Path(json).absolute().parent)
-    import data_schemas
     from sem_models.estimation.fit import fit as fit_model
-    from sem_models.model.spec import load
 
-    spec = load(model)
-    survey = data_schemas.load(file.path, schema=schema)
-    result = fit_model(
-        spec, survey, estimator=estimator, missing=missing, group=group, group_equal=tuple(group_equal or ())
+    study = _study(
+        file.path, model=model, schema=schema, moderator=group, estimator=estimator, missing=missing
     )
+    result = fit_model(
+        study.spec, study.frame, estimator=estimator, missing=missing, group=group,
+        group_equal=tuple(group_equal or ()),
+    )  # fmt: skip
     if file.simulated:
         typer.echo(str(file))
     typer.echo(result.summary())
@@ -226,13 +227,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         app(args=join_pairs(sys.argv[1:] if argv is None else argv), prog_name="sem-models")
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        return _interrupted() if code == INTERRUPTED else code
+    except KeyboardInterrupt:
+        return _interrupted()
     except SEMError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("Interrupted. What was finished before is kept.", file=sys.stderr)
-        return 130
     except Exception as error:
         from sem_models.runs.crash import write_log
 
@@ -243,6 +244,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 2
     return 0
+
+
+def _interrupted() -> int:
+    print("Interrupted. What was finished before is kept.", file=sys.stderr)
+    return INTERRUPTED
 
 
 def join_pairs(argv: Sequence[str]) -> list[str]:

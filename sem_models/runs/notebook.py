@@ -17,6 +17,7 @@ from typing import Any
 
 from sem_models import errors
 from sem_models.errors import DataError, SEMError, SpecError
+from sem_models.runs.crash import masked
 from sem_models.runs.data import EXAMPLE, DataFile, data_file
 from sem_models.runs.parameters import check, read_parameters
 
@@ -139,36 +140,42 @@ def _execute(ready: Plan, *, progress: bool) -> SEMError | None:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    from sem_models.runs.kernel import ThisInterpreter
+    from sem_models.runs.kernel import writing_to
 
     bar = {"desc": ready.source.stem, "leave": False} if progress and sys.stderr.isatty() else False
-    try:
-        papermill.execute_notebook(
-            _literal(ready.source),
-            _literal(ready.target),
-            parameters=ready.values,
-            progress_bar=bar,
-            kernel_name="python3",
-            kernel_manager_class=ThisInterpreter,
-        )
-    except PapermillExecutionError as error:
-        kind = getattr(errors, error.ename, None)
-        if isinstance(kind, type) and issubclass(kind, SEMError):
-            return kind(
-                f"{error.evalue}\n  Stopped: {ready.source.name}; kept as far as it ran: {ready.target}"
+    with tempfile.TemporaryFile() as messages:
+        try:
+            papermill.execute_notebook(
+                _literal(ready.source),
+                _literal(ready.target),
+                parameters=ready.values,
+                progress_bar=bar,
+                kernel_name="python3",
+                kernel_manager_class=writing_to(messages),
             )
-        return NotebookError(
-            f"{ready.source.name} stopped at In [{error.exec_count}] with an unexpected {error.ename}.\n"
-            f"  Its traceback is in the notebook as far as it ran: {ready.target}"
-        )
-    except RuntimeError:
-        # nbclient and jupyter_client raise this, or a class of it, for a process that is gone.
-        return NotebookError(
-            f"The Python process that ran {ready.source.name} did not start or ended by itself, perhaps for "
-            "lack of memory.\n"
-            f"  The notebook as far as it ran: {ready.target}"
-        )
+        except PapermillExecutionError as error:
+            return _stopped(ready, error)
+        except RuntimeError:
+            # nbclient and jupyter_client raise this, or a class of it, for a process that is gone.
+            messages.seek(0)
+            last = messages.read().decode(errors="replace").strip().rpartition("\n")[2]
+            return NotebookError(
+                f"The Python process that ran {ready.source.name} did not start, or ended by itself, perhaps "
+                f"for lack of memory{f' ({masked(last)})' if last else ''}.\n"
+                f"  The notebook as far as it ran: {ready.target}"
+            )
     return None
+
+
+def _stopped(ready: Plan, error: Any) -> SEMError:
+    """The toolkit's error as it was raised in the notebook; any other as a NotebookError."""
+    kind = getattr(errors, error.ename, None)
+    if isinstance(kind, type) and issubclass(kind, SEMError):
+        return kind(f"{error.evalue}\n  {ready.source.name} stopped there; as far as it ran: {ready.target}")
+    return NotebookError(
+        f"{ready.source.name} stopped at In [{error.exec_count}] with an unexpected {error.ename}.\n"
+        f"  Its traceback is in the notebook as far as it ran: {ready.target}"
+    )
 
 
 def _literal(path: Path) -> str:

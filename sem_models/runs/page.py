@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+LAB_ONLY = "lab-only"
+"""Tag of cells that speak of the cells around them, and so are left out of a page without code."""
 _STYLE = """
-body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1d1d1d; background: #fff;
+body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; color: #1d1d1d; background: #fff;
        font: 16px/1.5 "Segoe UI", "Helvetica Neue", Arial, sans-serif; }
 h1, h2, h3 { line-height: 1.2; margin: 1.8em 0 .5em; } h1 { margin-top: 0; }
 table { border-collapse: collapse; margin: 1em 0; font-size: .9em; font-variant-numeric: tabular-nums; }
@@ -34,6 +36,7 @@ def page(notebook: Any, title: str, facts: Mapping[str, object]) -> str:
     alone, which is put in a page of ours.
     """
     from nbconvert import HTMLExporter
+    from nbconvert.preprocessors import TagRemovePreprocessor
 
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="basic",
@@ -42,6 +45,8 @@ def page(notebook: Any, title: str, facts: Mapping[str, object]) -> str:
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
+    without: Any = TagRemovePreprocessor(remove_cell_tags={LAB_ONLY})  # type: ignore[no-untyped-call]
+    exporter.register_preprocessor(without, enabled=True)  # type: ignore[no-untyped-call]
     body, _ = exporter.from_notebook_node(notebook)
     line = " · ".join(f"{escape(name)}: {escape(str(value))}" for name, value in facts.items())
     return _PAGE.format(title=escape(title), style=_STYLE, facts=line, body=body)

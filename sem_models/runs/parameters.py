@@ -158,7 +158,7 @@ def _comments(source: str) -> dict[int, str]:
 def _convert(parameter: Parameter, raw: Any) -> Any:
     """The value in the parameter's type; ValueError if it has none there."""
     kind = parameter.type
-    if raw is None or (isinstance(raw, str) and parameter.optional and raw.strip().lower() in _NONE):
+    if raw is None or (isinstance(raw, str) and raw.strip().lower() in _NONE):
         if kind and not parameter.optional:
             raise ValueError
         return None
