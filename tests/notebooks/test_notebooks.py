@@ -1,0 +1,171 @@
+"""The shipped notebooks: thin, stripped, and executed through papermill on the simulated example."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from sem_models import examples
+from sem_models.cli import NOTEBOOKS
+from sem_models.runs import RunResult, read_parameters, run
+from sem_models.runs.notebook import plan
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+SHARED_PARAMETERS = [
+    "data", "model", "schema", "moderator", "reference_group", "estimator", "missing", "out",
+]  # fmt: skip
+# A namespace is a name, not an address that is visited.
+NAMESPACE = "http://www.w3.org/2000/svg"
+# Answers of one customer side by side that would give the row away.
+RUN_OF_ANSWERS = 8
+
+
+def _notebook(name: str) -> Any:
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def test_every_notebook_is_known() -> None:
+    assert sorted(p.stem for p in FOLDER.glob("*.ipynb")) == list(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_is_thin_and_stripped(name: str) -> None:
+    notebook = _notebook(name)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in code:
+        assert cell.outputs == []
+        assert cell.execution_count is None
+        heavy = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While)
+        assert not [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, heavy)]
+        assert len(cell.source.splitlines()) <= 10
+    assert [c.metadata.get("tags") for c in code].count(["parameters"]) == 1
+    assert code[0].metadata.tags == ["parameters"]
+    assert "runs.guard(globals())" in code[1].source
+    assert "http" not in (FOLDER / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert len([c for c in notebook.cells if c.cell_type == "markdown"]) >= len(code) - 1
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_parameters_have_types_defaults_and_help(name: str) -> None:
+    parameters = read_parameters(FOLDER / f"{name}.ipynb")
+    assert [p.name for p in parameters] == SHARED_PARAMETERS
+    assert all(p.type == "str" and p.help for p in parameters)
+    defaults = {p.name: p.default for p in parameters}
+    assert defaults == {
+        "data": "example", "model": "b2b_service", "schema": None, "moderator": "active", "reference_group": None,
+        "estimator": "MLR", "missing": "fiml", "out": None,
+    }  # fmt: skip
+    assert "simulated" in parameters[0].help
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_papermill_sees_the_same_parameters(name: str) -> None:
+    import papermill
+
+    assert list(papermill.inspect_notebook(FOLDER / f"{name}.ipynb")) == SHARED_PARAMETERS
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunResult]]:
+    """All three on the example, with the smaller of the two models."""
+    out = tmp_path_factory.mktemp("executed")
+    given = {"model": "b2b_service_core"}
+    yield {name: run(FOLDER / f"{name}.ipynb", given, out / name, progress=False) for name in NOTEBOOKS}
+
+
+def _texts(executed: dict[str, RunResult]) -> dict[Path, str]:
+    kinds = (".ipynb", ".html", ".json", ".csv", ".svg")
+    return {p: p.read_text(encoding="utf-8") for r in executed.values() for p in r.outputs if p.suffix in kinds}
+
+
+def _own(executed: dict[str, RunResult]) -> dict[Path, str]:
+    """The executed notebooks, their pages and records."""
+    kinds = (".ipynb", ".html", ".json")
+    return {p: t for p, t in _texts(executed).items() if p.suffix in kinds and p.parent.name != "charts"}
+
+
+def test_executed_notebooks_have_results(executed: dict[str, RunResult]) -> None:
+    for name, result in executed.items():
+        cells = nbformat.read(result.notebook, as_version=4).cells
+        kinds = [o.output_type for c in cells if c.cell_type == "code" for o in c.outputs]
+        assert "error" not in kinds
+        assert "stream" not in kinds, f"{name} prints warnings or noise"
+        page = result.notebook.with_suffix(".html").read_text(encoding="utf-8")
+        assert "<table" in page
+        assert "simulated" in page
+        assert "The next cell" not in page
+        tables = [p for p in result.outputs if p.suffix == ".csv"]
+        assert tables
+    for name in NOTEBOOKS[1:]:
+        assert "<svg" in executed[name].notebook.with_suffix(".html").read_text(encoding="utf-8") or "svg+xml" in (
+            executed[name].notebook.with_suffix(".html").read_text(encoding="utf-8")
+        )
+        assert {p.suffix for p in executed[name].outputs if p.parent.name == "charts"} == {".html", ".svg", ".png"}
+
+
+def test_no_web_address(executed: dict[str, RunResult]) -> None:
+    for path, text in _own(executed).items():
+        assert not re.findall(r"https?:.{0,40}", text.replace(NAMESPACE, "")), path.name
+
+
+def test_no_customer_id_and_no_row(executed: dict[str, RunResult]) -> None:
+    with examples.path().open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    items = [c for c in rows[0] if re.fullmatch(r"[a-z]+\d", c)]
+    runs_of_answers = {
+        tuple(answers[i : i + RUN_OF_ANSWERS])
+        for answers in ([row[c] for c in items] for row in rows)
+        for i in range(len(answers) - RUN_OF_ANSWERS + 1)
+        if all(answers[i : i + RUN_OF_ANSWERS])
+    }
+    assert len(runs_of_answers) > 1000
+    ids = {row[c] for row in rows for c in ("customer_id", "account_manager")}
+    for path, text in _texts(executed).items():
+        if path.parent.name == "charts" and path.suffix == ".html":
+            continue  # the chart's script library; its data are those of the SVG beside it
+        words = set(re.findall(r"[A-Za-z]+\d+", text))
+        assert not ids & words, path.name
+        # Digits of answers, apart from each other by anything that is no digit or word.
+        numbers = re.findall(r"(?<![\w.#-])\d(?![\w.%])", re.sub(r"<[^>]*>", " ", text))
+        windows = {tuple(numbers[i : i + RUN_OF_ANSWERS]) for i in range(len(numbers) - RUN_OF_ANSWERS + 1)}
+        assert not windows & runs_of_answers, path.name
+
+
+def test_the_search_for_rows_would_find_one() -> None:
+    numbers = re.findall(r"(?<![\w.#-])\d(?![\w.%])", re.sub(r"<[^>]*>", " ", "<td>6</td><td>6</td> 5, 6\n4 5 [5] 4"))
+    assert numbers == list("66564554")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"model": "b2b_servic"}, "Did you mean 'b2b_service'"),
+        ({"moderator": "activ"}, "Did you mean 'active'"),
+        ({"reference_group": "actve"}, "Did you mean 'active'"),
+        ({"estimator": "MLX"}, "estimator='MLX' is unknown"),
+        ({"schema": "b2b"}, "b2b_service"),
+    ],
+)
+def test_wrong_settings_stop_at_the_first_step(given: dict[str, str], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError) as caught:
+        run(FOLDER / "03_moderation_by_activity.ipynb", given, tmp_path, progress=False)
+    assert words in str(caught.value)
+    record = json.loads((tmp_path / "03_moderation_by_activity.run.json").read_text(encoding="utf-8"))
+    assert record["seconds_by_cell"][4:] == []  or all(s == 0 for s in record["seconds_by_cell"][5:])
+
+
+def test_moderation_needs_a_moderator(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'moderator' must be text"):
+        plan(FOLDER / "03_moderation_by_activity.ipynb", {"moderator": "None"}, tmp_path)
