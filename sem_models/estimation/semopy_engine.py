@@ -63,9 +63,11 @@ class SemopyFit:
     iterations: int
 
 
-def limits(table: ParameterTable, sample: Sample) -> tuple[str, ...]:
+def limits(table: ParameterTable, sample: Sample, options: Options) -> tuple[str, ...]:
     """Why semopy cannot be trusted with a model on these data; one sentence each, none when it can."""
     reasons = []
+    if options.discrepancy != "ML" or options.likelihood != "normal":
+        reasons.append("semopy is trusted with normal maximum likelihood only")
     if len(table.groups) > 1:
         reasons.append("semopy has no parameters that are equal or compared across groups")
     if not sample.complete:
@@ -95,10 +97,10 @@ def solve_with_semopy(table: ParameterTable, sample: Sample, options: Options) -
     ConvergenceError
         Where semopy ends at values that imply no positive definite covariance matrix.
     """
-    reasons = list(limits(table, sample))
+    reasons = list(limits(table, sample, options))
     if options.robust:
         reasons.append(
-            "semopy's scaled test is not the Yuan–Bentler test (se='robust' with estimator='ML' is available)"
+            "semopy has neither a Yuan–Bentler nor a Satorra–Bentler test (se='robust' with estimator='ML' is available)"
         )
     if reasons:
         raise SpecError(f"engine='semopy' cannot fit this: {'; '.join(reasons)}. {REMEDY}")

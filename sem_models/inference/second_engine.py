@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.semopy_engine import (
     SemopyFit,
     fit_semopy,
@@ -43,6 +44,10 @@ NEVER = (
 """What is not compared in any fit: name, and why. Measured on semopy 2.3.11."""
 
 
+SANDWICHES = ("robust.huber.white", "robust.sem")
+"""The same sandwich around the observed and around the expected information, on complete data."""
+
+
 def cross_check(fit: Fit) -> pd.DataFrame:
     """One row a free parameter, then χ² and its degrees of freedom, then what cannot be compared.
 
@@ -52,7 +57,7 @@ def cross_check(fit: Fit) -> pd.DataFrame:
     semopy computes a fit wrongly only the last kind of row is left. The result holds no rows of the data.
     """
     solved = fit.solved
-    reasons = limits(solved.table, solved.sample)
+    reasons = limits(solved.table, solved.sample, solved.options)
     rows: list[dict[str, Any]] = []
     notes = [("this fit", reason) for reason in reasons]
     if not reasons:
@@ -88,8 +93,8 @@ def _errors(solved: Solved, found: SemopyFit) -> Array:
     """semopy's standard errors (k,) for the information this fit uses; NaN where it cannot compute them."""
     options = solved.options
     blank = np.full(len(found.params), np.nan)
-    robust = options.se == "robust.huber.white"
-    if options.se == "none" or (robust and solved.sample.rows is None):
+    robust = options.se in SANDWICHES
+    if options.se not in ("standard", *SANDWICHES) or (robust and solved.sample.rows is None):
         return blank
     with quiet():
         from semopy.stats import calc_se
@@ -120,14 +125,15 @@ def _tests(solved: Solved, found: SemopyFit) -> Iterator[dict[str, Any]]:
 
 def _trouble(solved: Solved, found: SemopyFit) -> Iterator[tuple[str, str]]:
     """What is wrong with semopy's own solution, judged by our derivatives."""
-    point = solved.objective.at(found.params)
+    objective = NormalTheory(solved.ram, solved.sample.patterns, solved.sample.mean)
+    point = objective.at(found.params)
     if point is None:
         yield (
             "semopy's optimum",
             "semopy's estimates imply no positive definite covariance matrix",
         )
         return
-    decrement = newton_decrement(solved.objective, point, solved.objective.gradient(point))
+    decrement = newton_decrement(objective, point, objective.gradient(point))
     distance = float(np.sqrt(decrement * solved.sample.n_used))
     if distance >= STATIONARY:
         claim = "calls a success" if found.success else "ended with"
@@ -150,8 +156,13 @@ def _limits_of_this_fit(solved: Solved) -> Iterator[tuple[str, str]]:
     if len(solved.ram.exogenous):
         yield "df, p-value", "semopy counts the moments of observed covariates among those to be explained"
     if solved.options.robust:
-        yield "scaled χ²", "semopy's scaled test is not the Yuan–Bentler test; the plain χ² is compared"
+        yield (
+            "scaled χ²",
+            "semopy has neither a Yuan–Bentler nor a Satorra–Bentler test; the plain χ² is compared",
+        )
     if solved.options.se == "none":
         yield "standard errors", "this fit was asked for none"
-    elif solved.options.se == "robust.huber.white" and solved.sample.rows is None:
+    elif solved.options.se not in ("standard", *SANDWICHES):
+        yield "standard errors", f"semopy has none of the kind '{solved.options.se}'"
+    elif solved.options.se in SANDWICHES and solved.sample.rows is None:
         yield "standard errors", "the sandwich needs the raw data"

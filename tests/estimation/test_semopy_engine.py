@@ -121,6 +121,7 @@ def test_a_wrong_optimum_is_not_called_stationary(data: pd.DataFrame, power: int
         ({"missing": "fiml"}, MODEL, "mean structure"),
         ({"meanstructure": True}, MODEL, "mean structure"),
         ({"estimator": "MLR"}, MODEL, "Yuan–Bentler"),
+        ({"estimator": "ULS"}, MODEL, "maximum likelihood only"),
         ({}, MODEL.replace("PV ~ EDS", "PV ~ a*EDS").replace("BI ~ PV", "BI ~ b*PV") + "a == b", "'=='"),
         ({}, MODEL + "EDS ~~ bi1", "'EDS~~bi1'"),
     ],

@@ -39,7 +39,15 @@ def parts(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"information": "observed"}, {"estimator": "MLR"}, {"std_lv": True}, {"engine": "semopy"}]
+    "options",
+    [
+        {},
+        {"information": "observed"},
+        {"estimator": "MLR"},
+        {"se": "robust"},
+        {"std_lv": True},
+        {"engine": "semopy"},
+    ],
 )
 def test_estimates_errors_and_test_side_by_side(data: pd.DataFrame, options: dict[str, object]) -> None:
     fit = sm.fit(MODEL, data, **options)
