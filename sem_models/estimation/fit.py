@@ -11,6 +11,7 @@ import numpy as np
 
 from sem_models.errors import DataError, SpecError
 from sem_models.estimation.identification import check_identified
+from sem_models.estimation.least_squares import LeastSquares, least_squares
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome, Solution, minimize
 from sem_models.estimation.options import Options, resolve
@@ -113,6 +114,8 @@ def fit(
         sample = sample_from_moments(
             sample_cov, sample_nobs, observed, sample_mean=sample_mean, rescale=resolved.sample_cov_rescale
         )
+    if resolved.likelihood == "wishart" or resolved.discrepancy != "ML":
+        sample = sample.with_unbiased_moments()
     if engine == "semopy":
         from sem_models.estimation.semopy_engine import solve_with_semopy
 
@@ -125,13 +128,15 @@ def fit(
 def solve(table: ParameterTable, sample: Sample, options: Options, start: np.ndarray | None = None) -> Solved:
     """Estimate a parameter table on a sample: identification, starting values, optimization."""
     ram = build_ram(table, sample.cov, sample.mean)
-    objective = NormalTheory(ram, sample.patterns, sample.mean)
+    objective: NormalTheory | LeastSquares = NormalTheory(ram, sample.patterns, sample.mean)
     begin = starting_values(table, ram, sample.cov, sample.mean) if start is None else start
     if options.check_identification:
         check_identified(objective, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
-    if not sample.complete:
+    if options.discrepancy != "ML":
+        objective = least_squares(ram, sample, options.discrepancy)
+    if not sample.complete and isinstance(objective, NormalTheory):
         begin = _complete_data_start(objective, sample, begin, options.max_iterations)
-    solution = minimize(objective, begin, n_rows=sample.n_used, max_iterations=options.max_iterations)
+    solution = minimize(objective, begin, n_rows=sample.n, max_iterations=options.max_iterations)
     if solution.outcome is Outcome.BAD_START:
         raise SpecError(Outcome.BAD_START.value)
     return Solved(table, ram, sample, options, objective, solution)
@@ -145,7 +150,7 @@ def _complete_data_start(
     near: Solution = minimize(
         NormalTheory(objective.ram, complete, sample.mean),
         begin,
-        n_rows=sample.n_used,
+        n_rows=sample.n,
         max_iterations=max_iterations,
         tolerance=1e-3,
     )

@@ -34,7 +34,7 @@ class MomentPoint:
 
 @dataclass(frozen=True, slots=True)
 class LeastSquares:
-    """weight (g, r, r) is V; moments (g, r) the sample's (vech S, x̄); share (g,) (n_g − 1) / N."""
+    """weight (g, r, r) is V; moments (g, r) the sample's (vech S, x̄); share (g,) each group's part of N."""
 
     ram: RamModel
     moments: Array
@@ -97,17 +97,16 @@ class LeastSquares:
 
 
 def least_squares(ram: RamModel, sample: Sample, kind: Kind) -> LeastSquares:
-    """The objective of an estimator, on moments with divisor n − 1; its χ² is 2 N f = Σ (n_g − 1) eᵀ V e.
+    """The objective of an estimator on a sample with unbiased moments; its χ² is Σ (n_g − 1) eᵀ V e.
 
     GLS weighs by the normal-theory information at the sample moments, ULS equally, WLS by the inverse of
     the moments' asymptotic covariance. Raises DataError where WLS has fewer rows than moments, or no rows.
     """
-    n = sample.n_by_group
-    cov = sample.cov * (n / (n - 1.0))[:, None, None]
+    n, cov = sample.n_by_group, sample.cov
     p = len(sample.variables)
     i, j = np.tril_indices(p)
     moments = np.concatenate([cov[:, i, j], sample.mean], axis=1)
-    share = (n - 1.0) / n.sum()
+    share = n / n.sum()
     if kind == "ULS":
         weight = np.broadcast_to(np.eye(moments.shape[1]), (len(n), moments.shape[1], moments.shape[1]))
     elif kind == "GLS":
@@ -115,7 +114,7 @@ def least_squares(ram: RamModel, sample: Sample, kind: Kind) -> LeastSquares:
         normal = moment_space.curvature(
             discrepancy(cov, sample.mean, complete), complete, len(n), observed=False
         )
-        weight = normal / (n / n.sum())[:, None, None]
+        weight = normal / share[:, None, None]
     else:
         weight = _inverse_gamma(sample, ram.has_means, len(i))
     return LeastSquares(ram, moments, np.ascontiguousarray(weight), share)

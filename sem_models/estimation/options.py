@@ -11,24 +11,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.estimation.estimators import (
+    ESTIMATORS,
+    LATER as LATER_ESTIMATORS,
+    RESIDUAL_TESTS,
+    SCALED_TESTS,
+    STANDARD_ERRORS,
+    Discrepancy,
+)
 from sem_models.model.table import TableOptions
 
-ESTIMATORS = ("ML", "MLR")
-LATER_ESTIMATORS = (
-    "MLM",
-    "MLMV",
-    "MLMVS",
-    "MLF",
-    "GLS",
-    "WLS",
-    "ULS",
-    "DWLS",
-    "WLSM",
-    "WLSMV",
-    "ULSM",
-    "ULSMV",
-    "PML",
-)
 MODEL_TYPES: dict[str, dict[str, Any]] = {
     "sem": {},
     "cfa": {},
@@ -50,7 +42,6 @@ LATER: dict[str, tuple[Any, ...]] = {
     "aux": ((), None),
     "ordered": ((), None, False),
     "constraints": ("", None),
-    "likelihood": ("normal", "default"),
     "auto_th": (True,),
     "auto_delta": (True,),
     "auto_efa": (False, True),
@@ -70,9 +61,10 @@ class Options:
     """Everything `sm.fit` was asked, with defaults filled in."""
 
     estimator: str
+    discrepancy: Discrepancy
     missing: str
     se: str
-    test: str
+    test: tuple[str, ...]
     information: str
     model_type: str
     group: str | None
@@ -82,6 +74,7 @@ class Options:
     check_identification: bool
     engine: str
     seed: int | None
+    likelihood: str = "normal"
 
     def as_dict(self) -> dict[str, Any]:
         """Flat mapping of all options, for provenance."""
@@ -89,8 +82,14 @@ class Options:
         return {**{k: v for k, v in flat.items() if k != "table"}, **flat["table"]}
 
     @property
+    def scaled_test(self) -> str:
+        """The scaled test that fit measures use: the first one asked for, or an empty string."""
+        return next((t for t in self.test if t in SCALED_TESTS), "")
+
+    @property
     def robust(self) -> bool:
-        return self.test == "yuan.bentler.mplus"
+        """Whether there is a scaled test."""
+        return bool(self.scaled_test)
 
 
 _SWITCHES = (
@@ -106,6 +105,7 @@ _OWN = (
     "sample_cov_rescale",
     "max_iterations",
     "check_identification",
+    "likelihood",
 )
 
 
@@ -136,15 +136,16 @@ def resolve(
         )
     estimator = _estimator(estimator)
     missing = _missing(missing)
-    robust = estimator == "MLR"
+    defaults = ESTIMATORS[estimator]
     model_type = _one_of("model_type", given.get("model_type", "sem"), tuple(MODEL_TYPES))
-    se = _default(given.get("se"), "robust.huber.white" if robust else "standard")
-    se = _one_of(
-        "se", {"robust": "robust.huber.white"}.get(se, se), ("standard", "robust.huber.white", "none")
-    )
-    test = _default(given.get("test"), "yuan.bentler.mplus" if robust else "standard")
-    test = _one_of("test", test, ("standard", "yuan.bentler.mplus"))
-    needs_observed = se == "robust.huber.white" or test == "yuan.bentler.mplus" or missing == "fiml"
+    se = _default(given.get("se"), defaults.se)
+    if se == "robust":
+        se = "robust.huber.white" if missing == "fiml" or estimator == "MLR" else "robust.sem"
+    se = _one_of("se", se, STANDARD_ERRORS)
+    tests = _tests(given.get("test"), defaults.test)
+    likelihood = _one_of("likelihood", _default(given.get("likelihood"), "normal"), ("normal", "wishart"))
+    _refuse_combinations(estimator, defaults.discrepancy, missing, se, tests, likelihood)
+    needs_observed = se == "robust.huber.white" or "yuan.bentler.mplus" in tests or missing == "fiml"
     information = _default(given.get("information"), "observed" if needs_observed else "expected")
     information = _one_of("information", information, ("expected", "observed"))
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
@@ -169,11 +170,41 @@ def resolve(
             "meanstructure=False contradicts missing='fiml' and intercepts in the model. Leave it out."
         )
     return Options(
-        estimator, missing, se, test, information, model_type, group,
+        estimator, defaults.discrepancy, missing, se, tests, information, model_type, group,
         replace(TableOptions(), **switches, group_equal=equal, group_partial=partial),
         bool(given.get("sample_cov_rescale", True)), int(given.get("max_iterations", 500)),
-        bool(given.get("check_identification", True)), engine, seed,
+        bool(given.get("check_identification", True)), engine, seed, likelihood,
     )  # fmt: skip
+
+
+def _tests(given: Any, default: str) -> tuple[str, ...]:
+    """The tests asked for, the standard one always first."""
+    names = [given] if given is None or isinstance(given, str) else list(given)
+    known = ("standard", *SCALED_TESTS, *RESIDUAL_TESTS)
+    aliases = {"scaled_shifted": "scaled.shifted", "yuan.bentler": "yuan.bentler.mplus"}
+    chosen = [_default(name, default) for name in names]
+    chosen = [_one_of("test", aliases.get(name, name), known) for name in chosen]
+    return tuple(dict.fromkeys(["standard", *chosen]))
+
+
+def _refuse_combinations(
+    estimator: str, discrepancy: str, missing: str, se: str, tests: tuple[str, ...], likelihood: str
+) -> None:
+    """Combinations that have no meaning or are not built: one clear sentence each."""
+    moment_based = se in ("robust.sem", "robust.sem.nt") or any(
+        t not in ("standard", "yuan.bentler.mplus") for t in tests
+    )
+    if missing == "fiml" and (discrepancy != "ML" or moment_based):
+        raise SpecError(
+            f"{estimator} with these errors and tests works on complete rows. "
+            "Use estimator='MLR' (or 'ML') with missing='fiml', or missing='listwise'."
+        )
+    if discrepancy != "ML" and ("yuan.bentler.mplus" in tests or se in ("robust.huber.white", "first.order")):
+        raise SpecError(
+            f"{estimator} has no casewise likelihood. Use se='robust.sem' and test='satorra.bentler', or estimator='MLR'."
+        )
+    if likelihood == "wishart" and (discrepancy != "ML" or missing == "fiml"):
+        raise SpecError("likelihood='wishart' is a matter of maximum likelihood with complete rows. Leave it out.")
 
 
 def _same(value: Any, neutral: Any) -> bool:

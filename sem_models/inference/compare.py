@@ -61,7 +61,7 @@ def compare_fits(names: Sequence[str], fits: Sequence[Solved], method: Method = 
                 "likelihood-ratio test needs "
                 "the same data under both models."
             )
-        if other.options.robust != first.options.robust:
+        if other.options.scaled_test != first.options.scaled_test:
             raise SpecError(
                 f"Model '{name}' has another test statistic than '{names[0]}'. Fit both with the same "
                 "estimator."
@@ -79,7 +79,7 @@ def compare_fits(names: Sequence[str], fits: Sequence[Solved], method: Method = 
         if position:
             general = fits[order[position - 1]]
             out = chi_square_difference(test, general.chi_square, method)
-            n, g = float(fit.sample.n_used), len(fit.sample.groups)
+            n, g = float(fit.sample.n), len(fit.sample.groups)
             of_difference = (
                 rmsea(out.chisq_diff, out.df_diff, n, g)
                 if out.df_diff > 0 and out.chisq_diff == out.chisq_diff

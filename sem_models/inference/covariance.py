@@ -8,13 +8,15 @@ from typing import Literal
 import numpy as np
 
 from sem_models.errors import SpecError
+from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.scores import free_scores
+from sem_models.inference.scaled_tests import empirical_gamma, normal_gamma, projection, sandwich
 from sem_models.model.ram import Array
 from sem_models.observed.sample import Sample
 
 Information = Literal["expected", "observed"]
-StandardErrors = Literal["standard", "robust.huber.white", "none"]
+StandardErrors = Literal["standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,17 @@ class ParameterCovariance:
 
 
 def parameter_covariance(
-    objective: NormalTheory,
-    point: Point,
+    objective: NormalTheory | LeastSquares,
+    point: Point | MomentPoint,
     sample: Sample,
     *,
     se: StandardErrors,
     information: Information,
     scores: bool,
 ) -> ParameterCovariance:
-    """(N A)⁻¹, or A⁻¹ B A⁻¹ / N for se "robust.huber.white" (Yuan & Bentler, 2000, eq. 10).
+    """(N A)⁻¹; A⁻¹ B A⁻¹ / N for "robust.huber.white" (Yuan & Bentler, 2000, eq. 10); (N B)⁻¹ for
+    "first.order"; the moments' sandwich for "robust.sem" (Satorra & Bentler, 1994, eq. 16.10) and, with the
+    normal-theory Γ, "robust.sem.nt".
 
     `scores` asks for B even when the standard errors do not need it. Raises SpecError where B is needed
     and the data are only moments.
@@ -47,22 +51,35 @@ def parameter_covariance(
     reduction = objective.ram.reduction
     curve = objective.hessian(point) if information == "observed" else objective.information(point)
     meat = None
-    if scores or se == "robust.huber.white":
-        if sample.rows is None:
-            raise SpecError(
-                "Robust standard errors and tests need the raw data, not a covariance matrix. "
-                "Pass data=, or use estimator='ML'."
-            )
-        by_row = free_scores(objective, point, sample.rows) @ reduction
-        meat = by_row.T @ by_row / sample.n_used
-    inverse = _inverse(curve)
+    if scores or se in ("robust.huber.white", "first.order"):
+        _need_rows(sample)
+        assert isinstance(objective, NormalTheory) and isinstance(point, Point)
+        by_row = free_scores(objective, point, sample.rows or ()) @ reduction
+        meat = by_row.T @ by_row / sample.n
+    inverse = _inverse(meat if se == "first.order" and meat is not None else curve)
     if inverse is None:
         blank = np.full((objective.ram.n_free,) * 2, np.nan)
         return ParameterCovariance(blank, curve, meat, True)
-    middle = inverse @ meat @ inverse if se == "robust.huber.white" and meat is not None else inverse
-    if se == "none":
+    middle = inverse
+    if se == "robust.huber.white" and meat is not None:
+        middle = inverse @ meat @ inverse
+    elif se in ("robust.sem", "robust.sem.nt"):
+        at = projection(objective, point, sample)
+        if se == "robust.sem":
+            _need_rows(sample)
+        gamma = empirical_gamma(sample, at.keep) if se == "robust.sem" else normal_gamma(sample, at.keep)
+        middle = sandwich(at, gamma)
+    elif se == "none":
         middle = np.full_like(middle, np.nan)
-    return ParameterCovariance(reduction @ middle @ reduction.T / sample.n_used, curve, meat, False)
+    return ParameterCovariance(reduction @ middle @ reduction.T / sample.n, curve, meat, False)
+
+
+def _need_rows(sample: Sample) -> None:
+    if sample.rows is None:
+        raise SpecError(
+            "Robust standard errors and tests need the raw data, not a covariance matrix. "
+            "Pass data=, or use estimator='ML'."
+        )
 
 
 def _inverse(information: Array) -> Array | None:

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sem_models.estimation import moment_space
+from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import minimize
 from sem_models.inference import measures as m
 from sem_models.inference import residuals
 from sem_models.inference.baseline import baseline_model
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
+from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.test_statistics import ChiSquare, moments_explained, n_moments
 from sem_models.model.ram import Array
-from sem_models.observed.patterns import complete_patterns, discrepancy
+from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import pairwise_moments
 
 if TYPE_CHECKING:
     from sem_models.inference.solved import Solved
 
+Objective = NormalTheory | LeastSquares
+AnyPoint = Point | MomentPoint
 CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
 
 
@@ -43,7 +47,7 @@ def fit_measures(solved: Solved) -> Measures:
     """Every measure that is defined; χ²-based ones need a converged solution."""
     out = Measures()
     v = out.values
-    sample, n, g = solved.sample, float(solved.sample.n_used), len(solved.sample.groups)
+    sample, n, g = solved.sample, float(solved.sample.n), len(solved.sample.groups)
     test, robust = solved.chi_square, solved.options.robust
     p = len(sample.variables)
     v.update(
@@ -54,14 +58,14 @@ def fit_measures(solved: Solved) -> Measures:
         pvalue=test.pvalue,
     )
     if robust:
-        v.update(chisq_scaled=test.scaled, df_scaled=float(test.df), pvalue_scaled=test.pvalue_scaled)
+        v.update(chisq_scaled=test.scaled, df_scaled=test.df_scaled, pvalue_scaled=test.pvalue_scaled)
         v["chisq_scaling_factor"] = test.scaling if test.scaling is not None else nan
     base_objective, base_point, base = _baseline(solved)
     v.update(baseline_chisq=base.statistic, baseline_df=float(base.df), baseline_pvalue=base.pvalue)
     if robust:
         v.update(
             baseline_chisq_scaled=base.scaled,
-            baseline_df_scaled=float(base.df),
+            baseline_df_scaled=base.df_scaled,
             baseline_pvalue_scaled=base.pvalue_scaled,
         )
         v["baseline_chisq_scaling_factor"] = base.scaling if base.scaling is not None else nan
@@ -73,18 +77,21 @@ def fit_measures(solved: Solved) -> Measures:
         v["tli_robust"] = m.tli(x2, test.df, b2, base.df, expected=(x2_mean, b2_mean))
         v["nnfi_robust"] = v["tli_robust"]
         v["rni_robust"] = m.rni(x2, x2_mean, b2, b2_mean)
-    _likelihood(v, solved, n)
+    _likelihood(v, solved)
     _rmsea(v, "", test.statistic, test.df, n, g)
     v.update(rmsea_ci_level=LEVEL, rmsea_close_h0=CLOSE, rmsea_notclose_h0=NOT_CLOSE)
     if robust and test.scaling is not None:
-        v["rmsea_scaled"] = m.rmsea(test.scaled, test.df, n, g)
-        # interval and tests refer the unscaled statistic to a χ² with c·df degrees of freedom, as lavaan
-        _rmsea_interval(v, "_scaled", test.statistic, test.scaling * test.df, n, g)
+        # as lavaan: the shifted statistic as it is, else the unscaled one on tr(UΓ) degrees of freedom
+        shifted = test.shift != 0.0
+        x2 = test.scaled if shifted else test.statistic
+        _rmsea(v, "_scaled", x2, test.df if shifted else test.scaling * test.df_scaled, n, g)
     if misfit is not None and test.df:
         x2, x2_mean = misfit[0]
         scaling = x2_mean / test.df
         if scaling > 0:
             _rmsea(v, "_robust", x2 / scaling, test.df, n, g, scaling=scaling)
+        if test.shift and test.scaling is not None:
+            _rmsea_interval(v, "_robust", test.scaled, test.df, n, g, scaling=test.scaling)
     _residual_based(v, solved)
     _lisrel_and_gfi(v, solved, misfit, n, p)
     df = test.df
@@ -94,30 +101,34 @@ def fit_measures(solved: Solved) -> Measures:
     return out
 
 
-def _baseline(solved: Solved) -> tuple[NormalTheory, Point, ChiSquare]:
+def _baseline(solved: Solved) -> tuple[Objective, AnyPoint, ChiSquare]:
     ram, start = baseline_model(solved.ram, solved.table, solved.sample)
     objective = solved.objective_for(ram)
-    solution = minimize(objective, start, n_rows=solved.sample.n_used)
+    solution = minimize(objective, start, n_rows=solved.sample.n)
     assert solution.point is not None, "variances of the sample are positive"
     df = n_moments(solved.sample, ram.exogenous, has_means=ram.has_means) - ram.n_params
     return objective, solution.point, solved.test_of(objective, solution.point, df)
 
 
 def _incremental(v: dict[str, float], test: ChiSquare, base: ChiSquare, robust: bool) -> None:
-    for suffix, x2, b2 in (("", test.statistic, base.statistic), ("_scaled", test.scaled, base.scaled)):
+    kinds = (
+        ("", test.statistic, base.statistic, test.df, base.df),
+        ("_scaled", test.scaled, base.scaled, test.df_scaled, base.df_scaled),
+    )
+    for suffix, x2, b2, df, base_df in kinds:
         if suffix and not robust:
             continue
-        v[f"cfi{suffix}"] = m.cfi(x2, test.df, b2, base.df)
-        v[f"tli{suffix}"] = v[f"nnfi{suffix}"] = m.tli(x2, test.df, b2, base.df)
-        v[f"rfi{suffix}"] = m.rfi(x2, test.df, b2, base.df)
+        v[f"cfi{suffix}"] = m.cfi(x2, df, b2, base_df)
+        v[f"tli{suffix}"] = v[f"nnfi{suffix}"] = m.tli(x2, df, b2, base_df)
+        v[f"rfi{suffix}"] = m.rfi(x2, df, b2, base_df)
         v[f"nfi{suffix}"] = m.nfi(x2, b2)
-        v[f"pnfi{suffix}"] = v[f"nfi{suffix}"] * test.df / base.df if base.df else nan
-        v[f"ifi{suffix}"] = m.ifi(x2, test.df, b2)
-        v[f"rni{suffix}"] = m.rni(x2, test.df, b2, base.df)
+        v[f"pnfi{suffix}"] = v[f"nfi{suffix}"] * df / base_df if base_df else nan
+        v[f"ifi{suffix}"] = m.ifi(x2, df, b2)
+        v[f"rni{suffix}"] = m.rni(x2, df, b2, base_df)
 
 
 def _robust_moments(
-    solved: Solved, base_objective: NormalTheory, base_point: Point, base: ChiSquare
+    solved: Solved, base_objective: Objective, base_point: AnyPoint, base: ChiSquare
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """(statistic, expected value) of model and baseline for the robust measures; None without them."""
     if not solved.sample.complete:
@@ -128,18 +139,20 @@ def _robust_moments(
             complete_data_misfit(base_objective, base_point, solved.sample, shared),
         )
     test = solved.chi_square
-    if test.scaling is None or base.scaling is None:
+    if test.expected is None or base.expected is None:
         return None
-    return (test.statistic, test.scaling * test.df), (base.statistic, base.scaling * base.df)
+    return (test.statistic, test.expected), (base.statistic, base.expected)
 
 
-def _likelihood(v: dict[str, float], solved: Solved, n: float) -> None:
-    k = solved.ram.n_params
+def _likelihood(v: dict[str, float], solved: Solved) -> None:
+    k, n = solved.ram.n_params, float(solved.sample.n_used)
+    v["ntotal"] = n
+    if solved.options.discrepancy != "ML":
+        return
     v.update(logl=solved.logl, unrestricted_logl=solved.saturated_logl)
     v.update(
         aic=m.aic(solved.logl, k),
         bic=m.bic(solved.logl, k, n),
-        ntotal=n,
         bic2=m.bic_adjusted(solved.logl, k, n),
     )
     if solved.options.robust and solved.traces is not None:
@@ -150,7 +163,7 @@ def _likelihood(v: dict[str, float], solved: Solved, n: float) -> None:
 
 
 def _rmsea(
-    v: dict[str, float], suffix: str, chisq: float, df: int, n: float, g: int, *, scaling: float = 1.0
+    v: dict[str, float], suffix: str, chisq: float, df: float, n: float, g: int, *, scaling: float = 1.0
 ) -> None:
     """All RMSEA entries of one kind; `chisq` is already divided by `scaling`."""
     v[f"rmsea{suffix}"] = m.rmsea(chisq * scaling, df, n, g, scaling=scaling)
@@ -170,7 +183,7 @@ def _rmsea_interval(
 
 def _residual_based(v: dict[str, float], solved: Solved) -> None:
     sample, at = solved.sample, solved.point.at
-    share = sample.n_by_group / sample.n_used
+    share = sample.share
     means = solved.ram.has_means
     mu = at.mu if means else sample.mean
     sums: dict[str, float] = {}
@@ -201,45 +214,33 @@ def _lisrel_and_gfi(
 
     The unbiased GFI takes Browne's (1984) residual statistic, e less what the parameters' derivatives span
     (the likelihood ratio, and the complete-data misfit for its robust form, when answers are missing);
-    LISREL's is 1 − eᵀWe / sᵀWs, averaged over groups, the moments of fixed covariates left out of s.
+    LISREL's is 1 − eᵀWe / sᵀWs with the estimator's own W, averaged over groups, the moments of fixed
+    covariates left out of s; with missing answers it compares pairwise moments, as lavaan does.
     """
     sample, ram, at = solved.sample, solved.ram, solved.point.at
-    g = len(sample.groups)
+    g, df = len(sample.groups), solved.chi_square.df
     mu = at.mu if ram.has_means else sample.mean
-    complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
-    weight = moment_space.curvature(discrepancy(at.sigma, mu, complete), complete, g, observed=False)
-    jac = moment_space.jacobian(ram.slots, at)
     counted = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
-    if not sample.complete:
-        # LISREL's index then compares pairwise moments in the metric of the incomplete data, as lavaan does
-        incomplete = moment_space.curvature(
-            discrepancy(at.sigma, mu, sample.patterns), sample.patterns, g, observed=False
-        )
-        pairwise_cov, pairwise_mean = pairwise_moments(sample)
-    i, j = np.tril_indices(p)
-    bread, along, total, lisrel = np.zeros((ram.n_params,) * 2), np.zeros(ram.n_params), 0.0, 0.0
-    for k, share in enumerate(sample.n_by_group / sample.n_used):
-        index = ram.slots.free[k]
-        slopes = jac[k][:, index >= 0] @ ram.reduction[index[index >= 0]]
-        residual = np.concatenate([(sample.cov[k] - at.sigma[k])[i, j], sample.mean[k] - mu[k]])
-        weighted = weight[k] @ residual
-        bread += slopes.T @ weight[k] @ slopes
-        along += slopes.T @ weighted
-        total += float(residual @ weighted)
-        if sample.complete:
-            lisrel += share * _lisrel(sample.cov[k], sample.mean[k], at.sigma[k], mu[k], weight[k], counted)
-        else:
-            lisrel += share * _lisrel(
-                pairwise_cov[k], pairwise_mean[k], at.sigma[k], mu[k], incomplete[k], counted
-            )
-    df = solved.chi_square.df
-    browne = n * (total - float(along @ np.linalg.lstsq(bread, along, rcond=None)[0]))
-    kinds = {"": (browne if sample.complete else solved.chi_square.statistic, 1.0)}
-    if misfit is not None and df and misfit[0][1] > 0:
-        kinds["_robust"] = (browne if sample.complete else misfit[0][0], misfit[0][1] / df)
+    cov, mean = (sample.cov, sample.mean) if sample.complete else pairwise_moments(sample)
+    if isinstance(solved.objective, LeastSquares):
+        weight = solved.objective.weight
+    else:
+        parts = discrepancy(at.sigma, mu, sample.patterns)
+        weight = moment_space.curvature(parts, sample.patterns, g, observed=False)
+    by_group = [_lisrel(cov[k], mean[k], at.sigma[k], mu[k], weight[k], counted) for k in range(g)]
+    lisrel = float(sample.share @ np.array(by_group))
+    plain, corrected = solved.chi_square.statistic, misfit[0] if misfit is not None else None
+    if sample.complete:
+        plain = residual_test("browne.residual.nt.model", solved.objective, solved.point, sample)
+    kinds = {"": (plain, 1.0)}
+    if corrected is not None and df and corrected[1] > 0:
+        kinds["_robust"] = (plain if sample.complete else corrected[0], corrected[1] / df)
     for suffix, (statistic, scaling) in kinds.items():
         v[f"gfi{suffix}"] = m.gfi(2.0 * statistic / n, p, 2.0 * scaling * df / n) if df else 1.0
         interval = _gfi_interval(statistic / scaling, df, n, p, scaling)
+        if suffix and solved.chi_square.shift:
+            a, shift = solved.chi_square.scaling or 1.0, solved.chi_square.shift
+            interval = _gfi_interval(statistic / a + shift, df, n, p, a)
         v[f"gfi_ci_lower{suffix}"], v[f"gfi_ci_upper{suffix}"] = interval
     moments = g * (p * (p + 1) // 2 + (p if ram.has_means else 0))
     v["gfi_ci_level"] = LEVEL

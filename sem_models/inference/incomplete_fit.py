@@ -49,7 +49,7 @@ def saturated_parts(sample: Sample, objective: NormalTheory, *, robust: bool) ->
             scores = moment_space.moment_scores(
                 parts, sample.patterns, rows.values, sample.mean[k], rows.pattern
             )
-            blocks.append(scores.T @ scores / sample.n_used)
+            blocks.append(scores.T @ scores / sample.n)
         meat = np.stack(blocks)
     return SaturatedParts(complete, weight, information, meat, keep)
 
@@ -61,7 +61,7 @@ def complete_data_misfit(
     mu = point.at.mu if objective.ram.has_means else sample.mean
     model = discrepancy(point.at.sigma, mu, shared.complete).value
     saturated = discrepancy(sample.cov, sample.mean, shared.complete).value
-    statistic = float(sample.n_used * (shared.complete.share * (model - saturated)).sum())
+    statistic = float(sample.n * (shared.complete.share * (model - saturated)).sum())
     ix = np.ix_(shared.keep, shared.keep)
     slot_jacobian = moment_space.jacobian(objective.ram.slots, point.at)
     bread = np.zeros((objective.ram.n_params,) * 2)

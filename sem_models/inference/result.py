@@ -13,6 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from sem_models.errors import ConvergenceError, SpecError, did_you_mean
 from sem_models.inference import residuals as residual_kinds
+from sem_models.inference.all_tests import all_tests
 from sem_models.inference.compare import Method, Wald, compare_fits, wald_test
 from sem_models.inference.definitions import evaluate, label_values
 from sem_models.inference.effects import effects
@@ -59,7 +60,7 @@ class Fit:
     def header(self) -> Header:
         """N available, used and dropped, estimator, missing method and non-convergence."""
         s, options = self.solved.sample, self.solved.options
-        sizes = {label: int(n) for label, n in zip(s.groups, s.n_by_group, strict=True)}
+        sizes = {label: int(n) for label, n in zip(s.groups, s.rows_by_group, strict=True)}
         notes = tuple(f"{n} rows dropped: {reason}" for reason, n in s.dropped.items()) + self.status.reasons
         return Header(
             options.estimator, options.missing, s.n_available, s.n_used, s.n_available - s.n_used, sizes,
@@ -165,6 +166,10 @@ class Fit:
         if name not in self._measures.values:
             raise SpecError(f"'{name}' is no fit measure. {did_you_mean(name, self._measures.values, noun='measures')}")
         return self._measures.reasons.get(name, "")
+
+    def tests(self) -> pd.DataFrame:
+        """Every test of the model that was asked for: test, stat, df, pvalue, scaling_factor, shift_parameter."""
+        return pd.DataFrame(all_tests(self.solved))
 
     def compare(self, *others: Fit, method: Method = "default", names: tuple[str, ...] = ()) -> pd.DataFrame:
         """Likelihood-ratio tests of nested models, least restricted first (Satorra–Bentler 2001 when robust)."""

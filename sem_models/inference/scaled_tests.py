@@ -56,16 +56,23 @@ def projection(
     ram = objective.ram
     keep = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
     if isinstance(objective, LeastSquares):
-        weight = objective.share[:, None, None] * objective.weight
+        kept = tuple(s * w[np.ix_(keep, keep)] for s, w in zip(objective.share, objective.weight, strict=True))
     else:
-        mu = point.at.mu if ram.has_means else sample.mean
-        complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
-        parts = discrepancy(point.at.sigma, mu, complete)
-        weight = moment_space.curvature(parts, complete, ram.n_groups, observed=False)
+        kept = normal_weight(objective, point, sample, keep)
     slopes = _slopes(ram, point, keep)
-    kept = tuple(w[np.ix_(keep, keep)] for w in weight)
     bread = sum((j.T @ w @ j for j, w in zip(slopes, kept, strict=True)), np.zeros((ram.n_params,) * 2))
     return Projection(slopes, kept, np.linalg.pinv(bread, hermitian=True), keep)
+
+
+def normal_weight(
+    objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample, keep: Array
+) -> tuple[Array, ...]:
+    """Share times the normal-theory information of the moments at the model-implied ones, by group."""
+    mu = point.at.mu if objective.ram.has_means else sample.mean
+    complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
+    parts = discrepancy(point.at.sigma, mu, complete)
+    weight = moment_space.curvature(parts, complete, objective.ram.n_groups, observed=False)
+    return tuple(w[np.ix_(keep, keep)] for w in weight)
 
 
 def _slopes(ram: RamModel, point: Point | MomentPoint, keep: Array) -> tuple[Array, ...]:
@@ -80,17 +87,16 @@ def _slopes(ram: RamModel, point: Point | MomentPoint, keep: Array) -> tuple[Arr
 def empirical_gamma(sample: Sample, keep: Array) -> tuple[Array, ...]:
     """Γ / share by group, from fourth moments."""
     assert sample.rows is not None
-    share = sample.n_by_group / sample.n_by_group.sum()
     return tuple(
         asymptotic_covariance(rows)[np.ix_(keep, keep)] / s
-        for rows, s in zip(sample.rows, share, strict=True)
+        for rows, s in zip(sample.rows, sample.share, strict=True)
     )
 
 
 def normal_gamma(sample: Sample, keep: Array) -> tuple[Array, ...]:
     """Γ / share by group if the data were normal with the sample's moments (divisor n − 1)."""
     n = sample.n_by_group
-    cov = sample.cov * (n / (n - 1.0))[:, None, None]
+    cov = sample.cov if sample.unbiased else sample.cov * (n / (n - 1.0))[:, None, None]
     complete = complete_patterns(n, sample.mean, cov)
     weight = moment_space.curvature(discrepancy(cov, sample.mean, complete), complete, len(n), observed=False)
     return tuple(np.linalg.inv(w)[np.ix_(keep, keep)] for w in weight)

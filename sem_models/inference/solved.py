@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log, pi
 
 import numpy as np
 
+from sem_models.estimation.estimators import RESIDUAL_TESTS
+from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options
@@ -15,6 +17,8 @@ from sem_models.estimation.scores import free_scores
 from sem_models.inference.covariance import ParameterCovariance, parameter_covariance
 from sem_models.inference.definitions import defined_values
 from sem_models.inference.header import Status
+from sem_models.inference.residual_tests import residual_test
+from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
 from sem_models.inference.standardized import Metric, Values, row_values, standardize
 from sem_models.inference.test_statistics import ChiSquare, n_moments, saturated_trace, saturated_value
 from sem_models.model.ram import Array, RamModel
@@ -33,24 +37,25 @@ class Solved:
     ram: RamModel
     sample: Sample
     options: Options
-    objective: NormalTheory
+    objective: NormalTheory | LeastSquares
     solution: Solution
 
     @property
-    def point(self) -> Point:
+    def point(self) -> Point | MomentPoint:
         assert self.solution.point is not None
         return self.solution.point
 
-    def objective_for(self, ram: RamModel) -> NormalTheory:
-        """The same data under another model."""
-        return NormalTheory(ram, self.sample.patterns, self.sample.mean)
+    def objective_for(self, ram: RamModel) -> NormalTheory | LeastSquares:
+        """The same data and discrepancy under another model."""
+        return replace(self.objective, ram=ram)
 
     @cached_property
     def covariance(self) -> ParameterCovariance:
         options = self.options
         return parameter_covariance(
             self.objective, self.point, self.sample,
-            se=options.se, information=options.information, scores=options.robust,  # type: ignore[arg-type]
+            se=options.se, information=options.information,  # type: ignore[arg-type]
+            scores=options.scaled_test == "yuan.bentler.mplus",
         )  # fmt: skip
 
     @cached_property
@@ -59,49 +64,72 @@ class Solved:
 
     @cached_property
     def saturated_value(self) -> float:
-        return saturated_value(self.sample)
-
-    @cached_property
-    def chi_square(self) -> ChiSquare:
-        scaling = None
-        if self.options.robust and self.traces is not None and self.df:
-            scaling = (self.traces[0] - self.traces[1]) / self.df
-        return ChiSquare(2.0 * self.sample.n_used * self.fmin, self.df, scaling)
+        """The discrepancy's value at the saturated moments; 0 for least squares."""
+        return saturated_value(self.sample) if self.options.discrepancy == "ML" else 0.0
 
     @cached_property
     def fmin(self) -> float:
-        return max(float(self.point.value) - self.saturated_value, 0.0)
+        """The minimum as lavaan states it, χ² / 2N (N − groups under the Wishart likelihood)."""
+        value = max(float(self.point.value) - self.saturated_value, 0.0)
+        return value if self.options.discrepancy == "ML" else value * self.sample.n / self.sample.n_used
+
+    @property
+    def minimum(self) -> float:
+        """χ² as the discrepancy gives it, 2 N f less the saturated value."""
+        return max(2.0 * self.sample.n * (float(self.point.value) - self.saturated_value), 0.0)
 
     @cached_property
-    def saturated_trace(self) -> float | None:
-        if self.sample.rows is None:
-            return None
+    def saturated_trace(self) -> float:
         return saturated_trace(self.sample, self.ram.exogenous, has_means=self.ram.has_means)
 
     @cached_property
     def traces(self) -> tuple[float, float] | None:
         """tr(A⁻¹B) of the saturated and of this model, or None where either does not exist."""
         covariance = self.covariance
-        if self.saturated_trace is None or covariance.meat is None or covariance.singular:
+        if self.sample.rows is None or covariance.meat is None or covariance.singular:
             return None
         return self.saturated_trace, float(np.trace(np.linalg.solve(covariance.information, covariance.meat)))
 
-    def test_of(self, objective: NormalTheory, point: Point, df: int) -> ChiSquare:
-        """The test of another model on the same data, scaled as this one's."""
-        statistic = max(2.0 * self.sample.n_used * (float(point.value) - self.saturated_value), 0.0)
-        if not (
-            self.options.robust and df and self.saturated_trace is not None and self.sample.rows is not None
-        ):
-            return ChiSquare(statistic, df)
-        scores = free_scores(objective, point, self.sample.rows) @ objective.ram.reduction
-        trace = np.trace(np.linalg.solve(objective.hessian(point), scores.T @ scores / self.sample.n_used))
-        return ChiSquare(statistic, df, (self.saturated_trace - float(trace)) / df)
+    @cached_property
+    def chi_square(self) -> ChiSquare:
+        return self.test_of(self.objective, self.point, self.df)
+
+    def test_of(self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint, df: int) -> ChiSquare:
+        """The test of a model on these data, with this fit's kind of scaling."""
+        statistic = max(2.0 * self.sample.n * (float(point.value) - self.saturated_value), 0.0)
+        plain = ChiSquare(statistic, df, tested=self.options.discrepancy != "ULS")
+        kind = self.options.scaled_test
+        residual = next((t for t in self.options.test if t in RESIDUAL_TESTS), "")
+        if not plain.tested and residual and not kind:
+            return ChiSquare(residual_test(residual, objective, point, self.sample), df)
+        if not kind or not df or self.sample.rows is None:
+            return plain
+        if kind == "yuan.bentler.mplus":
+            trace = self._score_trace(objective, point)
+            if trace is None:
+                return plain
+            expected = self.saturated_trace - trace
+            return replace(plain, scaling=expected / df, expected=expected)
+        at = projection(objective, point, self.sample)
+        first, second = traces(at, empirical_gamma(self.sample, at.keep))
+        out = scaled_test(kind, statistic, df, first, second)  # type: ignore[arg-type]
+        expected = None if kind == "mean.var.adjusted" else first
+        return replace(plain, scaling=out.scaling, shift=out.shift, scaled_df=out.df, expected=expected)
+
+    def _score_trace(self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint) -> float | None:
+        """tr(A⁻¹B) of a model, from the covariance already at hand when it is this one."""
+        if objective is self.objective:
+            return self.traces[1] if self.traces is not None else None
+        assert isinstance(objective, NormalTheory) and isinstance(point, Point)
+        scores = free_scores(objective, point, self.sample.rows or ()) @ objective.ram.reduction
+        return float(np.trace(np.linalg.solve(objective.hessian(point), scores.T @ scores / self.sample.n)))
 
     def _logl(self, value: float) -> float:
         """Log-likelihood of a discrepancy value, conditional on fixed covariates."""
         patterns, x = self.sample.patterns, self.ram.exogenous
-        constant = float((patterns.size * patterns.seen.sum(axis=1)).sum()) * log(2 * pi)
-        total = -self.sample.n_used * value - 0.5 * constant
+        n = self.sample.n_used
+        constant = float((patterns.share * patterns.seen.sum(axis=1)).sum()) * n * log(2 * pi)
+        total = -n * value - 0.5 * constant
         if len(x):
             log_det = np.linalg.slogdet(self.sample.cov[:, x[:, None], x])[1]
             total += 0.5 * float((self.sample.n_by_group * (log_det + len(x) * (1 + log(2 * pi)))).sum())
@@ -135,7 +163,7 @@ class Solved:
         outcome = self.solution.outcome
         converged = outcome is Outcome.CONVERGED
         reasons = [] if converged else [outcome.value]
-        distance = float(np.sqrt(max(self.solution.decrement, 0.0) * self.sample.n_used))
+        distance = float(np.sqrt(max(self.solution.decrement, 0.0) * self.sample.n))
         stationary = distance < STATIONARY
         if not stationary:
             reasons.append(

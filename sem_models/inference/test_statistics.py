@@ -15,25 +15,38 @@ from sem_models.observed.sample import Sample
 
 @dataclass(frozen=True, slots=True)
 class ChiSquare:
-    """A χ² statistic with its degrees of freedom; `scaling` c divides the statistic when scaled."""
+    """A χ² statistic with its degrees of freedom, and its scaled version where there is one.
+
+    Scaled: statistic / scaling + shift on scaled_df degrees of freedom. `expected` is the expected value of
+    the unscaled statistic under the model, tr(UΓ). `tested` is False for a discrepancy whose unscaled
+    minimum has no χ² distribution.
+    """
 
     statistic: float
     df: int
     scaling: float | None = None
+    shift: float = 0.0
+    scaled_df: float | None = None
+    expected: float | None = None
+    tested: bool = True
 
     @property
     def scaled(self) -> float:
         if self.scaling is None:
             return float("nan")
-        return self.statistic / self.scaling if self.df else 0.0
+        return self.statistic / self.scaling + self.shift if self.df else 0.0
+
+    @property
+    def df_scaled(self) -> float:
+        return float(self.df) if self.scaled_df is None else self.scaled_df
 
     @property
     def pvalue(self) -> float:
-        return upper_tail(self.statistic, self.df)
+        return upper_tail(self.statistic, self.df) if self.tested else float("nan")
 
     @property
     def pvalue_scaled(self) -> float:
-        return upper_tail(self.scaled, self.df)
+        return upper_tail(self.scaled, self.df_scaled)
 
 
 def upper_tail(statistic: float, df: float) -> float:
@@ -76,6 +89,6 @@ def saturated_trace(sample: Sample, exogenous: IntArray, *, has_means: bool) -> 
         scores = moment_space.moment_scores(
             parts, sample.patterns, rows.values, sample.mean[g], rows.pattern
         )[:, keep]
-        meat = scores.T @ scores / sample.n_used
+        meat = scores.T @ scores / sample.n
         total += float(np.trace(np.linalg.solve(information[g][np.ix_(keep, keep)], meat)))
     return total

@@ -32,7 +32,7 @@ def slope_lines(fit: Fit, outcome: str, predictors: Sequence[str], *, spread: fl
         )
     half = float(ndtri((1 + LEVEL) / 2))
     names = solved.ram.variables
-    share = solved.sample.n_by_group / solved.sample.n_used
+    share = solved.sample.share
     mean_of = {n: float(share @ solved.point.at.eta[:, i]) for i, n in enumerate(names)}
     variance = np.diagonal(solved.point.at.cov_all, axis1=-2, axis2=-1)
     sd_of = {n: float(np.sqrt(share @ variance[:, i])) for i, n in enumerate(names)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 
 from sem_models.errors import DataError, did_you_mean
 from sem_models.model.ram import Array, IntArray
-from sem_models.observed.patterns import BoolArray, Patterns
+from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
 from sem_models.observed.saturated import saturated_moments
 
 
@@ -47,16 +47,40 @@ class Sample:
     n_available: int
     dropped: dict[str, int]
     fingerprint: str
+    unbiased: bool = False
 
     @property
     def n_by_group(self) -> Array:
+        """Rows by group as the likelihood counts them: n, or n − 1 with unbiased moments."""
         out = np.zeros(len(self.groups))
         np.add.at(out, self.patterns.group, self.patterns.size)
         return out
 
     @property
+    def n(self) -> float:
+        """The multiplier of the discrepancy in χ²: N, or N − groups with unbiased moments."""
+        return float(self.patterns.size.sum())
+
+    @property
     def n_used(self) -> int:
-        return int(self.patterns.size.sum())
+        """Rows used."""
+        return self.n_available - sum(self.dropped.values())
+
+    @property
+    def rows_by_group(self) -> Array:
+        """Rows used in each group."""
+        return self.n_by_group + (1.0 if self.unbiased else 0.0)
+
+    @property
+    def share(self) -> Array:
+        """Each group's share of the rows, (g,)."""
+        return np.asarray(self.rows_by_group / self.rows_by_group.sum())
+
+    def with_unbiased_moments(self) -> Sample:
+        """The same complete data with divisor n − 1, counted as n − 1 rows a group (Wishart, least squares)."""
+        n = self.n_by_group
+        cov = self.cov * (n / (n - 1.0))[:, None, None]
+        return replace(self, patterns=complete_patterns(n - 1.0, self.mean, cov), cov=cov, unbiased=True)
 
     @property
     def complete(self) -> bool:

@@ -94,6 +94,19 @@ def compare(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str = "")
         if entry.get("cov", {}).get("rows"):
             _matrix(gaps, "lv_cov", where, fit.latent_moments()[entry["label"] or ""]["cov"], entry["cov"])
     _r_squared(fit, reference, gaps, where)
+    _tests(fit, reference, gaps, where)
+
+
+def _tests(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
+    ours = fit.tests().set_index("test")
+    for theirs in reference.get("tests", []):
+        if theirs["test"] not in ours.index:
+            continue  # lavaan adds a residual test of its own to plain ML
+        mine = ours.loc[theirs["test"]]
+        quantity = "chisq" if theirs["test"] == "standard" else "index_robust"
+        for key, value in (("stat", theirs["stat"]), ("df", theirs["df"]), ("pvalue", theirs.get("pvalue"))):
+            if value is not None:
+                gaps.add(quantity, f"{where}{theirs['test']} {key}", abs(mine[key] - value) / max(1.0, abs(value)))
 
 
 def _matrix(gaps: Gaps, quantity: str, where: str, ours: pd.DataFrame, theirs: dict[str, Any]) -> None:

@@ -19,11 +19,6 @@ GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
 KINDS = {"lavaan", "invariance", "lrt"}
 
 LATER = {
-    "estimators other than ML and MLR": (
-        "v03_hs_cfa_mlm", "v04_hs_cfa_mlmv", "v05_hs_cfa_mlmvs", "v06_hs_cfa_gls", "v07_hs_cfa_wls", "v08_hs_cfa_uls",
-        "v09_hs_cfa_uls_robust", "v10_hs_cfa_wishart_multitest", "v34_pd_small_n40", "v44_mobi_single_indicator",
-        "v54_b2b_heavy_mlm", "v67_b2b_inv_active_mlm",
-    ),
     "constraints, bounds, effect coding": (
         "v12_hs_effect_coding", "v18_hs_nonlinear_constraint", "v19_hs_inequality", "v86_hs_bounds",
     ),

@@ -1,0 +1,38 @@
+"""All tests of one model side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sem_models.estimation.estimators import RESIDUAL_TESTS
+from sem_models.inference.residual_tests import residual_test
+from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
+from sem_models.inference.solved import Solved
+from sem_models.inference.test_statistics import upper_tail
+
+
+def all_tests(solved: Solved) -> list[dict[str, Any]]:
+    """One row for each name in `options.test`, in that order; the standard test first."""
+    nan = float("nan")
+    rows = []
+    df = solved.df
+    for name in solved.options.test:
+        row: dict[str, Any] = {"test": name, "stat": nan, "df": float(df), "pvalue": nan}
+        row.update(scaling_factor=nan, shift_parameter=nan)
+        if name == "standard":
+            row["stat"] = solved.minimum
+            row["pvalue"] = upper_tail(solved.minimum, df) if solved.options.discrepancy != "ULS" else nan
+        elif name in RESIDUAL_TESTS:
+            row["stat"] = residual_test(name, solved.objective, solved.point, solved.sample)
+            row["pvalue"] = upper_tail(row["stat"], df)
+        elif name == "yuan.bentler.mplus":
+            test = solved.chi_square
+            row.update(stat=test.scaled, pvalue=test.pvalue_scaled, scaling_factor=test.scaling)
+        elif df and solved.sample.rows is not None:
+            at = projection(solved.objective, solved.point, solved.sample)
+            first, second = traces(at, empirical_gamma(solved.sample, at.keep))
+            out = scaled_test(name, solved.minimum, df, first, second)  # type: ignore[arg-type]
+            row.update(stat=out.statistic, df=out.df, pvalue=upper_tail(out.statistic, out.df), scaling_factor=out.scaling)
+            row["shift_parameter"] = out.shift if name == "scaled.shifted" else nan
+        rows.append(row)
+    return rows
