@@ -99,9 +99,7 @@ def solve_with_semopy(table: ParameterTable, sample: Sample, options: Options) -
     """
     reasons = list(limits(table, sample, options))
     if options.robust:
-        reasons.append(
-            "semopy has neither a Yuan–Bentler nor a Satorra–Bentler test (se='robust' with estimator='ML' is available)"
-        )
+        reasons.append("semopy has no scaled test that holds, Yuan–Bentler or other (use estimator='ML')")
     if reasons:
         raise SpecError(f"engine='semopy' cannot fit this: {'; '.join(reasons)}. {REMEDY}")
     ram = build_ram(table, sample.cov, sample.mean)

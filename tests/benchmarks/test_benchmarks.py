@@ -35,7 +35,10 @@ def test_native_is_at_the_optimum(case: Case, score: Score) -> None:
     assert score(native.run_with_tables(case, 1).estimates) == score(run.estimates)
 
 
-def test_semopy_reaches_the_same_objective_only_at_a_tight_tolerance(case: Case, score: Score) -> None:
+def test_semopy_reaches_the_same_objective_only_at_a_tight_tolerance() -> None:
+    """Under ML only: MLR has the same estimates, and semopy's sandwich takes most of a second."""
+    case = load_cases(("ml",), folder=Path("absent"))[0]
+    score = Score(case)
     best = score(native.run(case, 1).estimates)
     tight, default = (score(adapter.run(case, 1).estimates) for adapter in (semopy_tight, semopy_default))
     assert tight - best == pytest.approx(0, abs=SAME)
