@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sem_models.errors import DataError, SEMError, SpecError, did_you_mean
+from sem_models.runs.threads import one_thread
 
 if TYPE_CHECKING:
     from sem_models.reports import Study, Written
@@ -224,6 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    one_thread()
     try:
         app(args=join_pairs(sys.argv[1:] if argv is None else argv), prog_name="sem-models")
     except SystemExit as stop:

@@ -5,12 +5,15 @@ Imports jupyter_client, so import this module only where a notebook is run.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import IO, Any, ClassVar
 
 import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+
+from sem_models.runs.threads import VARIABLES, one_thread
 
 
 class ThisInterpreter(AsyncKernelManager):
@@ -33,11 +36,13 @@ class ThisInterpreter(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """The specification Jupyter would read from a kernel.json."""
         argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        environment = {"PYTHONUTF8": "1"} | {n: os.environ[n] for n in VARIABLES if n in os.environ}
+        one_thread(environment)
         return KernelSpec(
             argv=argv,
             display_name="Python 3",
             language="python",
-            env={"PYTHONUTF8": "1"},
+            env=environment,
             metadata={"supported_encryption": ["curve"]},
         )
 

@@ -20,7 +20,10 @@ GUARD = "runs.guard(globals())"
     [
         # papermill: parameters, then what was given
         (["", DECLARED, "# Parameters\nn = 2\n", GUARD], {"n": 2}),
-        (["", DECLARED, '# Parameters\nn = -1\nname = "# Parameters"\n', GUARD], {"n": -1, "name": "# Parameters"}),
+        (
+            ["", DECLARED, '# Parameters\nn = -1\nname = "# Parameters"\n', GUARD],
+            {"n": -1, "name": "# Parameters"},
+        ),
         (["", DECLARED, '# Parameters\nn = float("nan")\n', GUARD], {"n": float}),
         # JupyterLab: nothing given; a cell run twice; cells run out of order; an executed copy opened again
         (["", DECLARED, GUARD], {}),
@@ -62,7 +65,9 @@ def test_papermill_itself_stops_before_anything_runs(make_notebook: Any, tmp_pat
     # The message alone, no traceback through the toolkit.
     assert "Traceback" not in str(caught.value)
     assert str(Path(__file__).resolve().parents[2]) not in str(caught.value)
-    assert "it ran" not in "".join(str(cell.get("outputs")) for cell in nbformat.read(target, as_version=4).cells)
+    assert "it ran" not in "".join(
+        str(cell.get("outputs")) for cell in nbformat.read(target, as_version=4).cells
+    )
 
 
 def test_papermill_itself_runs_declared_parameters(make_notebook: Any, tmp_path: Path) -> None:

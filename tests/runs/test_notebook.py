@@ -36,7 +36,9 @@ def out(tmp_path: Path) -> Path:
         ({"size": "x"}, "parameter 'size' must be a whole number, not 'x'"),
     ],
 )
-def test_parameters_are_checked_first(make_notebook: Any, out: Path, given: dict[str, Any], words: str) -> None:
+def test_parameters_are_checked_first(
+    make_notebook: Any, out: Path, given: dict[str, Any], words: str
+) -> None:
     with pytest.raises(SpecError) as caught:
         run(make_notebook(), given, out)
     assert words in str(caught.value)
@@ -98,8 +100,7 @@ def test_paths_of_a_plan_are_absolute(
 @pytest.fixture(scope="module")
 def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # papermill takes paths as templates, so braces are worth trying.
-    folder = tmp_path_factory.mktemp("a {study}")
-    return folder
+    return tmp_path_factory.mktemp("a {study}")
 
 
 def test_run_writes_notebook_page_record_and_what_the_notebook_saved(
