@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ CFI_DROP, RMSEA_RISE = -0.010, 0.015
 """Change of fit up to which a level of invariance is retained (Chen, 2007, for N > 300)."""
 TOO_CLOSE = 0.85
 """Latent correlation above which two constructs are too close to compare their weights."""
+HELD = {"metric": "equal loadings", "scalar": "equal intercepts", "strict": "equal residual variances"}
 
 
 def num(value: float, digits: int = 2) -> str:
@@ -27,23 +28,25 @@ def interval(lower: float, upper: float, digits: int = 2) -> str:
 
 
 def p_text(pvalue: float) -> str:
-    return "p < .001" if pvalue < 0.0005 else f"p = {num(pvalue, 3)}"
+    """`p = .012`, `p < .001`."""
+    return text.pvalue(pvalue).replace(text.NBSP, " ")
 
 
-def association(
-    outcome: str, predictor: str, est: float, lower: float, upper: float, *, where: str = ""
-) -> str:
-    """One standardized path in words."""
+def association(outcome: str, predictor: str, est: float, lower: float, upper: float) -> str:
+    """One standardized path in words; without an interval nothing is claimed."""
+    if not has_interval(lower, upper):
+        return f"The association of {predictor} with {outcome} has no interval: {num(est)} standardized."
     figures = f"{num(est)} standardized ({interval(lower, upper)})"
-    if lower <= 0 <= upper:
-        return f"No direct association of {predictor} with {outcome} is detectable{where}: {figures}."
+    if text.covers_zero(lower, upper):
+        return f"No direct association of {predictor} with {outcome} is detectable: {figures}."
     direction = "higher" if est > 0 else "lower"
-    return f"Higher {predictor} is associated with {direction} {outcome}{where}: {figures}."
+    return f"Higher {predictor} is associated with {direction} {outcome}: {figures}."
 
 
 def correlation(first: str, second: str, est: float, lower: float, upper: float) -> str:
     """A latent correlation, and what it means for telling the two apart."""
-    figures = f"{first} and {second} correlate {num(est)} ({interval(lower, upper)})"
+    shown = f" ({interval(lower, upper)})" if has_interval(lower, upper) else ""
+    figures = f"{first_upper(first)} and {second} correlate {num(est)}{shown}"
     if est > TOO_CLOSE:
         return f"{figures}: above {num(TOO_CLOSE)}, so their separate weights cannot be told apart."
     return f"{figures}, so their separate weights carry the uncertainty shown in the intervals."
@@ -60,17 +63,23 @@ def contrast(
     *,
     reason: str = "",
 ) -> str:
-    """A claim's contrast against zero; `reason` says why it is undecided whatever its interval."""
-    shown = f"{expression} = " if len(expression) <= 48 else ""
-    figures = f"{shown}{num(est)}, {scale} ({interval(lower, upper)})"
+    """A claim's contrast against zero; `reason` says why it is undecided whatever its interval.
+
+    `sign` is the expected one, 0 where none is expected. `expression` may be empty.
+    """
+    figures = f"{first_upper(expression)} = {num(est)}" if expression else num(est)
+    figures += " unstandardized" if scale == "raw" else f" {scale}"
+    if not has_interval(lower, upper):
+        return f"{title}: not testable, there is no interval. {figures}."
+    figures += f" ({interval(lower, upper)})"
     if sign == 0:
         return f"{title}: {figures}."
     if reason:
-        return f"{title}: undecided, because {reason}: {figures}."
-    if lower <= 0 <= upper:
-        return f"{title}: undecided, the interval covers zero: {figures}."
+        return f"{title}: undecided, because {reason}. {figures}."
+    if text.covers_zero(lower, upper):
+        return f"{title}: undecided, the interval covers zero. {figures}."
     agrees = (est > 0) == (sign > 0)
-    return f"{title}: {'supported' if agrees else 'contradicted'} by these data: {figures}."
+    return f"{title}: {'supported' if agrees else 'contradicted'} by these data. {figures}."
 
 
 def fit_sentence(measures: pd.Series) -> str:
@@ -79,87 +88,132 @@ def fit_sentence(measures: pd.Series) -> str:
     chisq, p = ("chisq_scaled", "pvalue_scaled") if robust else ("chisq", "pvalue")
     if not measures["df"]:
         return "The model is saturated: it has no degrees of freedom, so its fit cannot be judged."
-    cfi = (
-        measures["cfi_robust"]
-        if measures.get("cfi_robust", float("nan")) == measures.get("cfi_robust")
-        else measures["cfi"]
-    )
-    has = "rmsea_robust" in measures.index and measures["rmsea_robust"] == measures["rmsea_robust"]
-    suffix, word = ("_robust", "robust ") if has else ("", "")
+    cfi, cfi_word = _robust(measures, "cfi")
+    rmsea, rmsea_word = _robust(measures, "rmsea")
+    limits = [_robust(measures, f"rmsea_ci_{end}")[0] for end in ("lower", "upper")]
     exact = "is rejected" if measures[p] < 0.05 else "is not rejected"
     return (
-        f"Exact fit {exact}: {'scaled ' if robust else ''}χ²({measures['df']:.0f}) = {measures[chisq]:.1f}, {p_text(measures[p])}. "
-        f"{word}CFI {num(cfi, 3)}, {word}RMSEA {num(measures[f'rmsea{suffix}'], 3)} "
-        f"(90 % interval {text.interval(measures[f'rmsea_ci_lower{suffix}'], measures[f'rmsea_ci_upper{suffix}'], 3)}), "
-        f"SRMR {num(measures['srmr'], 3)}."
-    ).replace("robust CFI", "Robust CFI", 1)
+        f"Exact fit {exact}: {'scaled ' if robust else ''}χ²({measures['df']:.0f}) = {measures[chisq]:.1f}, "
+        f"{p_text(measures[p])}. {first_upper(cfi_word + 'CFI')} {num(cfi, 3)}, {rmsea_word}RMSEA "
+        f"{num(rmsea, 3)} (90 % interval {plain_interval(*limits)}), SRMR {num(measures['srmr'], 3)}."
+    )
 
 
-def status_sentences(status: Status, what: str) -> list[str]:
-    """Trouble with a fit, first and in full; nothing when there is none."""
+def plain_interval(lower: float, upper: float) -> str:
+    """Limits of an index that cannot be negative, to three digits."""
+    return f"[{num(lower, 3)},{text.NBSP}{num(upper, 3)}]"
+
+
+def _robust(measures: pd.Series, name: str) -> tuple[float, str]:
+    """The robust version of an index and its word where it is defined, else the plain one."""
+    value = float(measures.get(f"{name}_robust", float("nan")))
+    return (value, "robust ") if value == value else (float(measures[name]), "")
+
+
+def status_sentences(status: Status, what: str) -> tuple[str, ...]:
+    """Trouble with a fit; nothing when there is none."""
     if status.ok:
-        return []
-    return [f"Caution, {what}: {status}"]
+        return ()
+    flags = {
+        "DID NOT CONVERGE": status.converged,
+        "is NOT STATIONARY": status.stationary,
+        "is NOT ADMISSIBLE": status.admissible,
+    }
+    trouble = " and ".join(words for words, fine in flags.items() if not fine)
+    after = "Its figures must not be interpreted." if not status.converged else "Interpret with care."
+    return (" ".join([f"Caution: {what} {trouble}.", *status.reasons, after]),)
+
+
+def retained(row: Mapping[Any, Any]) -> bool:
+    """Whether a step of the invariance ladder holds by change of fit, the robust one where there is one."""
+    cfi, rmsea = _changes(row)
+    return cfi >= CFI_DROP and rmsea <= RMSEA_RISE
 
 
 def invariance_sentences(comparisons: pd.DataFrame) -> list[str]:
     """Each step of the ladder: retained or not by change of fit, with the test beside it."""
     out = []
-    held = {"metric": "equal loadings", "scalar": "equal intercepts", "strict": "equal residual variances"}
     for row in comparisons.to_dict("records"):
-        cfi = row.get("delta_cfi_robust", row["delta_cfi"])
-        rmsea = row.get("delta_rmsea_robust", row["delta_rmsea"])
-        kept = cfi >= CFI_DROP and rmsea <= RMSEA_RISE
+        cfi, rmsea = _changes(row)
         figures = f"ΔCFI {num(cfi, 3)}, ΔRMSEA {num(rmsea, 3)}"
         if row["chisq_diff"] == row["chisq_diff"]:
             figures += f", Δχ²({row['df_diff']:.0f}) = {row['chisq_diff']:.1f}, {p_text(row['pvalue'])}"
-        name = held.get(row["level"], row["level"])
-        verdict = "is retained" if kept else "is not retained"
-        out.append(f"{row['level'].capitalize()} invariance ({name}) {verdict} by change of fit: {figures}.")
+        level = str(row["level"])
+        verdict = "is retained" if retained(row) else "is not retained"
+        name = f"{level.capitalize()} invariance ({HELD.get(level, level)})"
+        out.append(f"{name} {verdict} by change of fit: {figures}.")
     return out
+
+
+def _changes(row: Mapping[Any, Any]) -> tuple[float, float]:
+    found = []
+    for name in ("delta_cfi", "delta_rmsea"):
+        value = float(row.get(f"{name}_robust", float("nan")))
+        found.append(value if value == value else float(row[name]))
+    return found[0], found[1]
 
 
 def difference_sentences(
     differences: pd.DataFrame, tests: pd.DataFrame, names: Mapping[str, str]
 ) -> list[str]:
-    """Paths that differ between groups, by label and with intervals; one sentence for those that do not."""
+    """Paths that differ between groups, by label and with intervals; one sentence for those that do not.
+
+    `differences` and `tests` are those of `GroupModeration`; each difference is group minus reference group.
+    """
     out, silent = [], []
+    p_values = {(r["lhs"], r["rhs"]): float(r["lrt_pvalue"]) for r in tests.to_dict("records")}
+    several = len(set(differences["group"])) > 1
     for row in differences.to_dict("records"):
-        path = first_upper(f"{names.get(row['rhs'], row['rhs'])} → {names.get(row['lhs'], row['lhs'])}")
-        if row["ci_lower"] <= 0 <= row["ci_upper"]:
-            silent.append(path)
+        path = f"{names.get(row['rhs'], row['rhs'])} → {names.get(row['lhs'], row['lhs'])}"
+        if text.covers_zero(row["ci_lower"], row["ci_upper"]):
+            silent.append(f"{path} ({row['group']})" if several else path)
             continue
-        test = tests[(tests["lhs"] == row["lhs"]) & (tests["rhs"] == row["rhs"])].iloc[0]
-        word = "stronger" if abs(row["est_group"]) > abs(row["est_reference"]) else "weaker"
-        lrt = (
-            f", likelihood-ratio {p_text(test['lrt_pvalue'])}"
-            if test["lrt_pvalue"] == test["lrt_pvalue"]
-            else ""
-        )
+        lrt = p_values.get((row["lhs"], row["rhs"]), float("nan"))
+        figures = [interval(row["ci_lower"], row["ci_upper"]), f"Wald {p_text(row['pvalue'])}"]
+        if lrt == lrt:
+            figures.append(f"likelihood-ratio {p_text(lrt)}" + (" over all groups" if several else ""))
         out.append(
-            f"{path} is {word} for {row['group']} than for {row['reference_group']}: {num(row['est_group'])} against "
-            f"{num(row['est_reference'])}, difference {num(row['est'])} ({interval(row['ci_lower'], row['ci_upper'])}; "
-            f"Wald {p_text(row['pvalue'])}{lrt})."
+            f"{first_upper(path)} is {_stronger(row)} for {row['group']} than for {row['reference_group']}: "
+            f"{num(row['est_group'])} against {num(row['est_reference'])}, difference {num(row['est'])} "
+            f"unstandardized ({'; '.join(figures)})."
         )
     if silent:
-        if len(silent) == 1:
-            out.append(f"No difference between the groups is detectable for the path {silent[0]}.")
-        else:
-            shown = "; ".join(silent[:4]) + (f" and {len(silent) - 4} more" if len(silent) > 4 else "")
-            out.append(
-                f"No difference between the groups is detectable for {len(silent)} of {len(differences)} paths: {shown}."
-            )
+        count = "the" if len(silent) == len(differences) == 1 else f"{len(silent)} of {len(differences)}"
+        noun = "path" if len(differences) == 1 else "paths"
+        shown = "; ".join(silent[:3]) + (f"; and {len(silent) - 3} more" if len(silent) > 3 else "")
+        out.append(f"No difference between the groups is detectable for {count} {noun}: {shown}.")
     return out
 
 
+def _stronger(row: Mapping[Any, Any]) -> str:
+    """Stronger or weaker where both paths have one sign, else which of them is the higher."""
+    group, reference = row["est_group"], row["est_reference"]
+    if group * reference < 0:
+        return "higher" if group > reference else "lower"
+    return "stronger" if abs(group) > abs(reference) else "weaker"
+
+
+def has_interval(lower: float, upper: float) -> bool:
+    """Whether both limits are there."""
+    return lower == lower and upper == upper
+
+
 def first_upper(phrase: str) -> str:
+    """The phrase with a capital at its start."""
     return phrase[:1].upper() + phrase[1:]
 
 
-def as_names(pairs: Mapping[str, Any]) -> dict[str, str]:
-    """Titles in running text: lower case but for the first letter of abbreviations."""
-    return {
-        key: (t if len(t) > 1 and t[1:2].isupper() else t[:1].lower() + t[1:])
-        for key, t in pairs.items()
-        if t
-    }
+def first_lower(phrase: str) -> str:
+    """The phrase as it stands within a sentence; abbreviations keep their capitals."""
+    return phrase if phrase[1:2].isupper() or not phrase[1:2].isalpha() else phrase[:1].lower() + phrase[1:]
+
+
+def as_names(pairs: Mapping[str, str]) -> dict[str, str]:
+    """Titles by id as they stand within a sentence."""
+    return {key: first_lower(title) for key, title in pairs.items() if title}
+
+
+def listing(parts: Iterable[object]) -> str:
+    """`a, b and c`."""
+    words = [str(p) for p in parts]
+    return text.listing(words, shown=len(words))

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from sem_models.inference.result import Fit
 from sem_models.moderation.moderate import GroupModeration, moderate
 from sem_models.observed.sample import group_labels
 from sem_models.reports.section import Section
+from sem_models.reports.sentences import first_lower
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +37,12 @@ class Written:
     charts: tuple[Path, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
-    """Open one with `Study.open`; then `screening()`, `measurement()`, `structure()`, `moderation()`, `write()`."""
+    """Open one with `Study.open`; then call a section (`screening()`, …) or `write()`.
+
+    Printing it shows facts, never rows.
+    """
 
     survey: Survey
     frame: pd.DataFrame
@@ -71,7 +77,8 @@ class Study:
         model : name in the catalogue, path of a specification, or lavaan syntax
         schema : survey schema by name or path; by default the one named like the model, if there is one
         moderator : column of groups to compare; needed for `moderation()` only
-        reference_group : label that differences are taken from; by default the first group in the data
+        reference_group : label that differences are taken from; by default the specification's, else the first
+            to appear in the data
 
         Raises
         ------
@@ -89,27 +96,22 @@ class Study:
         missing_items = [item for item in spec.items if item not in frame.columns]
         if missing_items:
             shown = ", ".join(f"'{i}'" for i in missing_items[:6]) + (" …" if len(missing_items) > 6 else "")
+            near = did_you_mean(missing_items[0], frame.columns, noun="columns")
             raise DataError(
-                f"The data lack {len(missing_items)} of the {len(spec.items)} items of model '{spec.id}': {shown}. "
-                f"{did_you_mean(missing_items[0], frame.columns, noun='columns')}"
+                f"The data lack {len(missing_items)} of the {len(spec.items)} items of model '{spec.id}': "
+                f"{shown}. {near}"
             )
-        if moderator is not None:
-            labels = group_labels(frame, moderator)
-            if reference_group is not None and str(reference_group) not in labels:
-                raise SpecError(
-                    f"reference_group='{reference_group}' is not a group of '{moderator}'. "
-                    f"{did_you_mean(str(reference_group), labels, noun='groups')}"
-                )
-        elif reference_group is not None:
-            raise SpecError("reference_group= needs moderator= the column that holds the groups.")
+        reference = _reference(frame, spec, moderator, reference_group)
         resolve(
-            {}, estimator=estimator, missing=missing, group=moderator, group_equal=(), group_partial=(), engine="native",
-            seed=None, has_groups=moderator is not None, has_intercepts=False, has_sample_mean=False,
+            {}, estimator=estimator, missing=missing, group=moderator, group_equal=(), group_partial=(),
+            engine="native", seed=None, has_groups=moderator is not None, has_intercepts=False,
+            has_sample_mean=False,
         )  # fmt: skip
         simulated = _is_bundled(path)
+        heading = f"{spec.title}, {path.name}" if spec.verbatim else spec.title
         return cls(
-            survey, frame, spec, moderator, reference_group, estimator, missing,
-            title or (f"{spec.title} (simulated example data)" if simulated else spec.title), simulated, path.name,
+            survey, frame, spec, moderator, reference, estimator, missing,
+            title or (f"{heading} (simulated example data)" if simulated else heading), simulated, path.name,
         )  # fmt: skip
 
     @cached_property
@@ -125,15 +127,40 @@ class Study:
         if self.moderator is None:
             raise SpecError("There is no moderator to compare groups by. Name the column: moderator='…'.")
         return moderate(
-            self.spec, self.frame, method="groups", moderator=self.moderator, reference_group=self.reference_group,
-            estimator=self.estimator, missing=self.missing,
+            self.spec, self.frame, method="groups", moderator=self.moderator,
+            reference_group=self.reference_group,            estimator=self.estimator, missing=self.missing,
         )  # fmt: skip
 
     @property
+    def construct_names(self) -> dict[str, str]:
+        """Titles of constructs by id."""
+        return {c.id: c.title for c in self.spec.constructs if c.title}
+
+    @cached_property
     def names(self) -> dict[str, str]:
-        """Titles of constructs and items by id."""
-        found = {c.id: c.title for c in self.spec.constructs if c.title}
-        return found | {i.id: i.title for c in self.spec.constructs for i in c.items if i.title}
+        """Titles of constructs and items by id; an item without one in the specification has the survey's."""
+        book = self.survey.codebook()
+        asked = {str(k): str(v) for k, v in zip(book["name"], book["title"], strict=True) if v}
+        items = {i.id: i.title for c in self.spec.constructs for i in c.items if i.title}
+        return {k: v for k, v in asked.items() if k in self.spec.items} | items | self.construct_names
+
+    @property
+    def legend(self) -> str:
+        """What the ids of the constructs stand for."""
+        names = {k: v for k, v in self.construct_names.items() if k in self.constructs}
+        return "; ".join(f"{id} {first_lower(title)}" for id, title in names.items())
+
+    @property
+    def moderator_title(self) -> str:
+        """The moderator as it stands within a sentence: from the specification, the survey, or its name."""
+        if self.moderator is None:
+            return ""
+        for group in self.spec.groups:
+            if group.column == self.moderator and group.title:
+                return first_lower(group.title)
+        book = self.survey.codebook()
+        titles = book.loc[book["name"] == self.moderator, "title"].tolist()
+        return first_lower(titles[0]) if titles and titles[0] else self.moderator
 
     @property
     def constructs(self) -> dict[str, tuple[str, ...]]:
@@ -159,14 +186,18 @@ class Study:
         return self._section("moderation")
 
     def _section(self, name: str) -> Section:
-        from sem_models.reports import findings
-
         if name not in self._done:
-            self._done[name] = getattr(findings, name)(self)
+            module = import_module(f"sem_models.reports.findings.{name}")
+            self._done[name] = module.section(self)
         return self._done[name]
 
     def provenance(self) -> dict[str, Any]:
         """Data hash, spec hash, versions and options: what a rerun needs to give the same numbers."""
+        mine = ("spec_hash", "data_hash")
+        return self._given() | {k: v for k, v in self.fit.provenance.items() if k not in mine}
+
+    def _given(self) -> dict[str, Any]:
+        """The part of the provenance that needs no fit."""
         return {
             "data_file": self.source,
             "data_hash": self.survey.hash,
@@ -174,8 +205,32 @@ class Study:
             "spec_hash": self.spec.hash,
             "moderator": self.moderator,
             "reference_group": self.reference_group,
-            **{k: v for k, v in self.fit.provenance.items() if k not in ("spec_hash", "data_hash")},
         }
+
+    def __repr__(self) -> str:
+        groups = f", groups by {self.moderator} against {self.reference_group}" if self.moderator else ""
+        return (
+            f"<Study '{self.title}': {self.source}, {len(self.frame)} customers, {self.estimator}, "
+            f"missing={self.missing}{groups}; rows not shown>"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "data": f"{self.source}, {len(self.frame)} customers",
+            "model": f"{self.spec.id} {self.spec.version}",
+            "estimator": f"{self.estimator}, missing answers by {self.missing}",
+            "moderator": f"{self.moderator_title}, against {self.reference_group}" if self.moderator else "",
+            "sections": ", ".join(f"{name}()" for name in self._sections()),
+        }
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{k}</th><td style='text-align:left'>{escape(v)}</td></tr>"
+            for k, v in facts.items()
+            if v
+        )
+        return f"<table><caption><b>{escape(self.title)}</b></caption>{rows}</table>"
+
+    def _sections(self) -> tuple[str, ...]:
+        return tuple(s for s in SECTIONS if s != "moderation" or self.moderator)
 
     def write(
         self,
@@ -190,26 +245,13 @@ class Study:
         """
         from sem_models.reports.page import page
 
-        chosen = (
-            tuple(sections)
-            if sections is not None
-            else tuple(s for s in SECTIONS if s != "moderation" or self.moderator)
-        )
+        chosen = tuple(sections) if sections is not None else self._sections()
         for name in chosen:
             if name not in SECTIONS:
-                raise SpecError(
-                    f"'{name}' is no section of the report. {did_you_mean(name, SECTIONS, noun='sections')}"
-                )
+                near = did_you_mean(name, SECTIONS, noun="sections")
+                raise SpecError(f"'{name}' is no section of the report. {near}")
         target = Path(folder)
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-            (target / "provenance.json").write_text(
-                json.dumps(self.provenance(), indent=2, default=str, ensure_ascii=False), encoding="utf-8"
-            )
-        except OSError as error:
-            raise DataError(
-                f"The folder {target} cannot be written: {error.strerror}. Choose another output folder."
-            ) from error
+        _record(target, self._given())
         files: list[Path] = []
         done: list[Section] = []
         for name in chosen:
@@ -217,15 +259,45 @@ class Study:
                 progress(name)
             done.append(self._section(name))
             files += done[-1].save(target)
+        provenance = self.provenance()
+        _record(target, provenance)
         report = target / "report.html"
-        report.write_text(
-            page(self.title, done, self.provenance(), simulated=self.simulated), encoding="utf-8"
-        )
+        report.write_text(page(self.title, done, provenance, simulated=self.simulated), encoding="utf-8")
         return Written(
             report,
             tuple(f for f in files if f.suffix == ".csv"),
             tuple(f for f in files if f.suffix != ".csv"),
         )
+
+
+def _record(target: Path, provenance: dict[str, Any]) -> None:
+    """Write provenance.json; DataError when the folder cannot be written, which this finds out first."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        content = json.dumps(provenance, indent=2, default=str, ensure_ascii=False)
+        (target / "provenance.json").write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"The folder {target} cannot be written: {error.strerror}. Choose another output folder."
+        ) from error
+
+
+def _reference(
+    frame: pd.DataFrame, spec: ModelSpec, moderator: str | None, reference_group: str | None
+) -> str | None:
+    """The group to compare with: as named, else the specification's, else the first in the data."""
+    if moderator is None:
+        if reference_group is not None:
+            raise SpecError("reference_group= needs moderator= the column that holds the groups.")
+        return None
+    labels = group_labels(frame, moderator)
+    if reference_group is not None:
+        if str(reference_group) not in labels:
+            near = did_you_mean(str(reference_group), labels, noun="groups")
+            raise SpecError(f"reference_group='{reference_group}' is not a group of '{moderator}'. {near}")
+        return str(reference_group)
+    named = [g.reference for g in spec.groups if g.column == moderator and g.reference in labels]
+    return named[0] if named else labels[0]
 
 
 def _data_path(data: str | Path) -> Path:

@@ -12,7 +12,9 @@ import pandas as pd
 if TYPE_CHECKING:
     from sem_models.inference.result import Fit
 
-WIDTH = 64
+HEADS = ("Estimate", "Std.Err", "z-value", "P(>|z|)", "ci.lower", "ci.upper", "Std.lv", "Std.all")
+WIDTHS = (10, 9, 9, 9, 10, 10, 9, 9)
+FIGURES = ("est", "se", "z", "pvalue", "ci_lower", "ci_upper", "std_lv", "std_all")
 SECTIONS = (
     ("Latent Variables:", "=~", "=~"),
     ("Regressions:", "~", "~"),
@@ -142,18 +144,19 @@ def _group_parameters(part: pd.DataFrame, fit: Fit) -> Iterator[str]:
         names: list[str] = []
         before = None
         kept = []
-        for i, row in enumerate(rows.itertuples(index=False)):
-            dot = "." if op in ("~~", "~1", "variance") and row.lhs in endogenous else " "
+        for i, row in enumerate(rows.to_dict("records")):
+            lhs, rhs, label = str(row["lhs"]), str(row["rhs"]), str(row["label"])
+            dot = "." if op in ("~~", "~1", "variance") and lhs in endogenous else " "
             if sign:
-                if row.lhs != before:
-                    names.append(f" {dot}{row.lhs} {sign}")
+                if lhs != before:
+                    names.append(f" {dot}{lhs} {sign}")
                     kept.append(-1)
-                    before = row.lhs
-                inner = "." if op == "~~" and row.rhs in endogenous else " "
-                label = f" ({row.label[:6]})" if row.label and not row.label.startswith(".p") else ""
-                names.append(f"   {inner}{row.rhs}{label}")
+                    before = lhs
+                inner = "." if op == "~~" and rhs in endogenous else " "
+                shown = f" ({label[:6]})" if label and not label.startswith(".p") else ""
+                names.append(f"   {inner}{rhs}{shown}")
             else:
-                names.append(f"   {dot}{row.lhs}")
+                names.append(f"   {dot}{lhs}")
             kept.append(i)
         yield from _section(title, rows, names, kept)
 
@@ -162,18 +165,25 @@ def _section(
     title: str, rows: pd.DataFrame, names: list[str], index: list[int] | None = None
 ) -> Iterator[str]:
     yield ""
-    yield f"{title:<22}{'Estimate':>10}{'Std.Err':>9}{'z-value':>9}{'P(>|z|)':>9}{'ci.lower':>10}{'ci.upper':>10}{'Std.lv':>9}{'Std.all':>9}"
-    records = list(rows.itertuples(index=False))
+    yield f"{title:<22}" + "".join(f"{head:>{w}}" for head, w in zip(HEADS, WIDTHS, strict=True))
+    records = rows.to_dict("records")
     for name, i in zip(names, index or range(len(names)), strict=True):
         if i < 0:
             yield name
             continue
-        r = records[i]
-        error = _num(r.se) if r.se > 0 else ""
-        yield (
-            f"{name[:21]:<22}{_num(r.est):>10}{error:>9}{_num(r.z):>9}{_num(r.pvalue):>9}"
-            f"{_num(r.ci_lower) if error else '':>10}{_num(r.ci_upper) if error else '':>10}{_num(r.std_lv):>9}{_num(r.std_all):>9}"
-        )
+        r = {k: float(records[i][k]) for k in FIGURES}
+        free = r["se"] > 0
+        cells = [
+            _num(r["est"]),
+            _num(r["se"]) if free else "",
+            _num(r["z"]),
+            _num(r["pvalue"]),
+            _num(r["ci_lower"]) if free else "",
+            _num(r["ci_upper"]) if free else "",
+            _num(r["std_lv"]),
+            _num(r["std_all"]),
+        ]
+        yield f"{name[:21]:<22}" + "".join(f"{cell:>{w}}" for cell, w in zip(cells, WIDTHS, strict=True))
 
 
 def _r_squared(fit: Fit) -> Iterator[str]:

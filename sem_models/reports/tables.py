@@ -5,80 +5,231 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sem_models.charts import text
+
+INTERVAL = "95 % interval"
+INTERVALS = {
+    "ci_lower": "ci_upper",
+    "ci_lower_std": "ci_upper_std",
+    "g_ci_lower": "g_ci_upper",
+    "eta2_ci_lower": "eta2_ci_upper",
+    "alpha_lower": "alpha_upper",
+    "direct_lower": "direct_upper",
+    "indirect_lower": "indirect_upper",
+    "total_lower": "total_upper",
+}
+"""Lower limits and their upper ones; each pair is one cell on the page."""
 HEADINGS = {
-    "lhs": "Outcome", "rhs": "Predictor", "op": "", "est": "Estimate", "est_std": "Standardized", "se": "SE", "z": "z",
-    "pvalue": "p", "ci_lower": "95 % from", "ci_upper": "to", "ci_lower_std": "std. from", "ci_upper_std": "to (std.)",
-    "chisq": "χ²", "df": "df", "chisq_diff": "Δχ²", "df_diff": "Δdf", "cfi": "CFI", "tli": "TLI", "rmsea": "RMSEA", "srmr": "SRMR",
-    "delta_cfi": "ΔCFI", "delta_rmsea": "ΔRMSEA", "delta_srmr": "ΔSRMR", "n": "N", "sd": "SD", "missing_pct": "missing %",
-    "floor_pct": "lowest %", "ceiling_pct": "highest %", "ave": "AVE", "cr": "CR", "omega": "ω", "alpha": "α", "htmt": "HTMT",
-    "htmt2": "HTMT2", "r": "r", "wald": "Wald χ²", "wald_pvalue": "p (Wald)", "lrt": "LR χ²", "lrt_pvalue": "p (LR)",
-    "group": "Group", "reference_group": "Reference", "source": "From", "target": "To", "kind": "Effect", "path": "Path",
-}  # fmt: skip
-P_VALUES = ("pvalue", "wald_pvalue", "lrt_pvalue", "pvalue_holm", "p_unc", "p_val")
+    "lhs": "Outcome",
+    "rhs": "Predictor",
+    "op": "",
+    "construct": "Construct",
+    "construct_1": "Construct",
+    "construct_2": "and",
+    "item": "Item",
+    "item_1": "Item",
+    "item_2": "and",
+    "title": "Wording",
+    "source": "From",
+    "target": "To",
+    "kind": "Effect",
+    "path": "Path",
+    "group": "Group",
+    "reference_group": "Reference",
+    "est": "Estimate",
+    "est_group": "Group",
+    "est_reference": "Reference",
+    "est_std": "Standardized",
+    "se": "SE",
+    "se_std": "SE (std.)",
+    "z": "z",
+    "t": "t",
+    "f": "F",
+    "pvalue": "p",
+    "pvalue_holm": "p (Holm)",
+    "n": "N",
+    "n_reference": "N (reference)",
+    "n_items": "Items",
+    "alpha_n": "N for α",
+    "sd": "SD",
+    "mean": "Mean",
+    "mean_reference": "Mean (reference)",
+    "difference": "Difference",
+    "hedges_g": "Hedges g",
+    "eta2": "η²",
+    "skew": "Skewness",
+    "kurtosis": "Kurtosis",
+    "missing_pct": "Missing %",
+    "floor_pct": "Lowest %",
+    "ceiling_pct": "Highest %",
+    "test": "Test",
+    "statistic": "Statistic",
+    "df": "df",
+    "df_diff": "Δdf",
+    "chisq": "χ²",
+    "chisq_scaled": "χ² (scaled)",
+    "chisq_diff": "Δχ²",
+    "cfi": "CFI",
+    "tli": "TLI",
+    "rmsea": "RMSEA",
+    "srmr": "SRMR",
+    "aic": "AIC",
+    "bic": "BIC",
+    "delta_cfi": "ΔCFI",
+    "delta_rmsea": "ΔRMSEA",
+    "delta_srmr": "ΔSRMR",
+    "ave": "AVE",
+    "ave_1": "AVE",
+    "ave_2": "AVE (2nd)",
+    "cr": "CR",
+    "omega": "ω",
+    "alpha": "α",
+    "htmt": "HTMT",
+    "htmt2": "HTMT2",
+    "htmt_verdict": "by HTMT2",
+    "fornell_larcker": "Fornell–Larcker",
+    "correlation": "r",
+    "squared": "r²",
+    "r": "r",
+    "r_squared": "R²",
+    "wald": "Wald χ²",
+    "wald_pvalue": "p (Wald)",
+    "lrt": "LR χ²",
+    "lrt_pvalue": "p (LR)",
+    "direct": "Direct",
+    "indirect": "Indirect",
+    "total": "Total",
+}
+P_VALUES = ("pvalue", "pvalue_scaled", "wald_pvalue", "lrt_pvalue", "pvalue_holm")
+COUNTS = ("n", "n_reference", "n_items", "alpha_n", "npar", "ntotal")
+UNBOUNDED = (
+    "mean", "mean_reference", "sd", "skew", "kurtosis", "difference", "statistic", "t", "f", "z",
+    "wald", "lrt", "chisq_scaling_factor",
+)  # fmt: skip
+ONE_DIGIT = ("chisq", "chisq_scaled", "chisq_diff", "logl", "unrestricted_logl", "aic", "bic", "bic2")
+INDICES = ("cfi", "tli", "rmsea", "srmr")
+SHORT = 36
+"""Letters up to which a cell of words stays on one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A data frame with its file name, caption and note; `names` puts words in place of ids."""
+    """A data frame with its file name, caption and note; `names` puts words in place of ids.
+
+    The file holds all of `frame`; the page holds `view` if it is given, else `frame`, of it the columns
+    `shown` if they are named, and folds it behind its caption when `folded`. `headings` goes before the usual
+    words.
+    """
 
     name: str
     caption: str
     frame: pd.DataFrame
     note: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
+    view: pd.DataFrame | None = None
+    shown: tuple[str, ...] = ()
+    folded: bool = False
+    headings: Mapping[str, str] = field(default_factory=dict)
 
     def html(self, header: str = "") -> str:
-        """The table with caption, header line and note; numbers right-aligned, missing cells empty."""
-        frame = self.frame[[c for c in self.frame.columns if not self._empty(self.frame[c])]]
-        numeric = {
-            c: pd.api.types.is_numeric_dtype(frame[c]) and frame[c].dtype != bool for c in frame.columns
-        }
+        """The table with caption, header line and note: numbers right-aligned, intervals in one cell."""
+        frame = self._display()
+        columns = [c for c in frame.columns if c not in INTERVALS.values()]
+        numeric = {c: self._numeric(frame, c) for c in columns}
         head = "".join(
-            f'<th class="{"num" if numeric[c] else "txt"}">{escape(HEADINGS.get(str(c), str(c).replace("_", " ")))}</th>'
-            for c in frame.columns
+            f'<th scope="col" class="{"num" if numeric[c] else "txt"}">{escape(self._heading(c))}</th>'
+            for c in columns
         )
-        body = []
-        for record in frame.itertuples(index=False, name=None):
+        body, before = [], ""
+        for record in frame.to_dict("records"):
+            words = [self._cell(c, record) for c in columns]
+            again = bool(words) and not numeric[columns[0]] and words[0] == before
+            before = words[0] if words else ""
             cells = "".join(
-                f'<td class="{"num" if numeric[c] else "txt"}">{escape(self._cell(str(c), value))}</td>'
-                for c, value in zip(frame.columns, record, strict=True)
+                self._td("" if again and i == 0 else word, numeric=numeric[columns[i]])
+                for i, word in enumerate(words)
             )
-            body.append(f"<tr>{cells}</tr>")
+            body.append(f"<tr{' class=again' if again else ''}>{cells}</tr>")
         note = f'<p class="note">{escape(self.note)}</p>' if self.note else ""
-        head_line = f'<br><span class="note">{escape(header)}</span>' if header else ""
-        return (
-            f'<figure class="table"><figcaption>{escape(self.caption)}{head_line}</figcaption>'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{note}</figure>"
-        )
+        line = f'<span class="note">{escape(header)}</span>' if header else ""
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{note}"
+        caption = escape(self.caption)
+        if self.folded:
+            return (
+                f'<details class="table"><summary>{caption} <span class="note">({len(frame)} rows)</span>'
+                f'</summary><figure class="table">{line}{table}</figure></details>'
+            )
+        caption += f"<br>{line}" if line else ""
+        return f'<figure class="table"><figcaption>{caption}</figcaption>{table}</figure>'
+
+    def _display(self) -> pd.DataFrame:
+        frame = self.view if self.view is not None else self.frame
+        columns = [c for c in self.shown if c in frame.columns] if self.shown else list(frame.columns)
+        return frame[[c for c in columns if not _empty(frame[c])]]
+
+    def _heading(self, column: str) -> str:
+        if column in INTERVALS:
+            return self.headings.get(column, INTERVAL)
+        return self.headings.get(column, HEADINGS.get(column, text_heading(column)))
 
     @staticmethod
-    def _empty(column: pd.Series) -> bool:
-        return bool(len(column)) and bool((column.isna() | (column.astype(str) == "")).all())
+    def _numeric(frame: pd.DataFrame, column: str) -> bool:
+        return pd.api.types.is_numeric_dtype(frame[column]) and frame[column].dtype != bool
 
-    def _cell(self, column: str, value: object) -> str:
+    @staticmethod
+    def _td(word: str, *, numeric: bool) -> str:
+        kind = "num" if numeric else ("txt" if len(word) <= SHORT else "txt long")
+        return f'<td class="{kind}">{escape(word)}</td>'
+
+    def _cell(self, column: str, record: Mapping[Any, Any]) -> str:
+        value = record[column]
+        if column == "se" and value == 0:
+            return "fixed"
+        if column in INTERVALS:
+            if record.get("se") == 0 and column == "ci_lower":
+                return ""
+            return text.interval(float(value), float(record[INTERVALS[column]]))
         if value is None or (isinstance(value, float) and np.isnan(value)):
             return ""
         if isinstance(value, bool | np.bool_):
             return "yes" if value else "no"
         if isinstance(value, int | np.integer):
-            return str(value)
+            return str(value).replace("-", text.MINUS)
         if isinstance(value, float | np.floating):
-            return figure(column, float(value))
+            kind = str(record["measure"]) if column == "value" and "measure" in record else column
+            return figure(kind, float(value))
         return self.names.get(str(value), str(value))
 
 
 def figure(column: str, value: float) -> str:
-    """A number as readers of the field expect it: p to three digits, percentages to one, the rest to two or three."""
+    """A number as readers of the field expect it, in the style of the sentences and charts.
+
+    p and fit indices have three digits, percentages and chi-squares one, other figures two. Coefficients,
+    correlations and indices lose the leading zero; means and test statistics keep it.
+    """
     if column in P_VALUES:
-        return "< .001" if value < 0.0005 else f"{value:.3f}".removeprefix("0")
-    if column.startswith("df") or column in ("n", "n_items"):
-        return f"{value:.0f}"
-    if column.endswith("pct"):
-        return f"{value:.1f}"
-    if column.startswith(("delta_", "cfi", "tli", "rmsea", "srmr")):
-        return f"{value:.3f}"
-    return (f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}").replace("-0.00", "0.00")
+        return "< .001" if value < 0.001 else text.number(value, 3)
+    if column.startswith("df"):
+        return text.number(value, 0 if value == round(value) else 1, bounded=False)
+    if column in COUNTS:
+        return text.number(value, 0, bounded=False)
+    if column.endswith("pct") or column in ONE_DIGIT:
+        return text.number(value, 1, bounded=False)
+    if column.removeprefix("delta_").startswith(INDICES):
+        return text.number(value, 3)
+    return text.number(value, 2 if abs(value) < 1000 else 0, bounded=column not in UNBOUNDED)
+
+
+def text_heading(column: str) -> str:
+    """A column name in words, for columns without a heading of their own."""
+    words = column.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _empty(column: pd.Series) -> bool:
+    return bool(len(column)) and bool((column.isna() | (column.astype(str) == "")).all())

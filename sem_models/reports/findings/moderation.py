@@ -1,0 +1,164 @@
+"""Does it depend on the group? Invariance of the measurement, equality of each path, simple slopes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from sem_models.reports import sentences as say
+from sem_models.reports.section import Section
+from sem_models.reports.tables import Table
+
+if TYPE_CHECKING:
+    from sem_models.moderation.moderate import GroupModeration
+    from sem_models.reports.study import Study
+
+LEVEL_COLUMNS = (
+    "level",
+    "converged",
+    "admissible",
+    "chisq_scaled",
+    "chisq",
+    "df",
+    "cfi",
+    "rmsea",
+    "srmr",
+    "aic",
+    "bic",
+)
+
+
+def section(study: Study) -> Section:
+    """The paths compared between the groups, on top of the ladder of invariance."""
+    found = study.group_moderation
+    steps = found.invariance.comparisons()
+    cautions = [
+        sentence
+        for level, fit in found.invariance.fits.items()
+        for sentence in say.status_sentences(fit.status, f"the {level} model by {study.moderator_title}")
+    ]
+    compared = say.difference_sentences(found.differences(), found.tests(), say.as_names(study.names))
+    warned = _measured_alike(steps)
+    if len(compared) > 1:
+        compared.append(
+            f"Each of the {len(found.tests())} paths is tested on its own at 5 %; the p values are not adjusted "
+            "for their number."
+        )
+    return Section(
+        "moderation",
+        f"Does it depend on {study.moderator_title}?",
+        found.header.line(),
+        (*say.invariance_sentences(steps), *warned, *compared),
+        key=(*warned, *compared) if found.fit.status.converged else (),
+        tables=_tables(study, found),
+        charts=_charts(study, found),
+        cautions=tuple(cautions),
+    )
+
+
+def _measured_alike(steps: pd.DataFrame) -> tuple[str, ...]:
+    """A warning where the loadings differ, on which the comparison of paths rests."""
+    metric = [row for row in steps.to_dict("records") if row["level"] == "metric"]
+    if not metric or say.retained(metric[0]):
+        return ()
+    return (
+        "The loadings differ between the groups (metric invariance is not retained), so differences of paths "
+        "may come from the measurement.",
+    )
+
+
+def _charts(study: Study, found: GroupModeration) -> dict[str, Any]:
+    from sem_models.charts.invariance import invariance
+    from sem_models.charts.paths import paths
+    from sem_models.charts.slopes import slopes
+
+    header, by_group, differences = found.header.line(), found.paths(), found.differences()
+    charts: dict[str, Any] = {
+        "paths": paths(
+            by_group.drop(columns="est_std"),
+            differences=differences,
+            names=study.names,
+            unit="unstandardized coefficient (metric of the marker items)",
+            subtitle=header,
+        ),
+        "invariance": invariance(
+            _robust(found.invariance.table()), _robust(found.invariance.comparisons()), subtitle=header
+        ),
+    }
+    outcome, predictors = _first_outcome(study)
+    if outcome is not None:
+
+        def mine(frame: pd.DataFrame) -> pd.DataFrame:
+            keep = (frame["lhs"] == outcome) & frame["rhs"].isin(predictors)
+            return frame[keep].rename(columns={"rhs": "predictor"})
+
+        charts["slopes"] = slopes(
+            found.slope_lines(outcome, predictors),
+            outcome=outcome,
+            slopes=mine(by_group),
+            differences=mine(differences),
+            names=study.names,
+            subtitle=header,
+        )
+    return charts
+
+
+def _tables(study: Study, found: GroupModeration) -> tuple[Table, ...]:
+    levels, differences, tests = _robust(found.invariance.table()), found.differences(), found.tests()
+    labels = list(dict.fromkeys(differences["group"]))
+    two = len(labels) == 1
+    against = f"{labels[0]} minus {found.reference_group}" if two else f"each minus {found.reference_group}"
+    joined = differences.merge(tests.drop(columns=["op", "lrt_converged"]), on=["lhs", "rhs"], how="left")
+    shown = (
+        "lhs", "rhs", *(() if two else ("group",)), "est_group", "est_reference", "est", "ci_lower", "ci_upper",
+        "wald_pvalue" if two else "pvalue", "lrt_pvalue",
+    )  # fmt: skip
+    headings = {"est": "Difference", "est_reference": say.first_upper(found.reference_group)}
+    if two:
+        headings["est_group"] = say.first_upper(labels[0])
+    by_group = (
+        "lhs", "rhs", "group", "est", "se", "pvalue", "ci_lower", "ci_upper", "est_std", "ci_lower_std",
+        "ci_upper_std",
+    )  # fmt: skip
+    return (
+        Table("path_differences", f"Paths by group and their differences ({against}), unstandardized",
+              differences.drop(columns=["op", "z"]), view=joined, shown=shown, headings=headings,
+              names=study.names,
+              note="Under equal loadings. Wald test from one fit, likelihood-ratio test from a second fit with "
+              "that path equal; not adjusted for the number of paths."),
+        Table("invariance_levels", "Invariance: fit of each level",
+              levels[[c for c in LEVEL_COLUMNS if c in levels]],
+              note="CFI and RMSEA in the robust version where there is one."),
+        Table("invariance_steps", "Invariance: each level against the one before",
+              _robust(found.invariance.comparisons()),
+              note="Retained: CFI falls by at most .010 and RMSEA rises by at most .015 (Chen 2007)."),
+        Table("paths_by_group", "Paths by group, with standardized ones", found.paths(), shown=by_group,
+              names=study.names, folded=True,
+              note="Equal loadings; standardized in each group's own standard deviations."),
+        Table("path_tests", "Equality of each path", tests.drop(columns="op"), names=study.names,
+              folded=True),
+    )  # fmt: skip
+
+
+def _robust(frame: pd.DataFrame) -> pd.DataFrame:
+    """CFI, TLI and RMSEA (and their changes) in the robust version where there is one."""
+    out = frame.copy()
+    for name in ("cfi", "tli", "rmsea", "delta_cfi", "delta_rmsea"):
+        robust = f"{name}_robust"
+        if robust in out and name in out:
+            out[name] = out[robust].where(out[robust].notna(), out[name])
+    return out.drop(columns=[c for c in ("delta_cfi_robust", "delta_rmsea_robust") if c in out])
+
+
+def _first_outcome(study: Study) -> tuple[str | None, list[str]]:
+    """Value if the model has it, else its first outcome, with the exogenous predictors it has."""
+    outcomes = {path.outcome for path in study.spec.paths}
+    by_outcome: dict[str, list[str]] = {}
+    for path in study.spec.paths:
+        if path.predictor not in outcomes:
+            by_outcome.setdefault(path.outcome, []).append(path.predictor)
+    if not by_outcome:
+        return None, []
+    outcome = "PV" if "PV" in by_outcome else next(iter(by_outcome))
+    return outcome, by_outcome[outcome]
