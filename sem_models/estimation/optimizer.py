@@ -1,4 +1,4 @@
-"""Minimize a smooth objective by damped scoring that turns into Newton's method near the optimum."""
+"""Minimize a smooth objective: scoring, then Newton's method; a trust region where either is led astray."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class Outcome(Enum):
         "The optimizer found no direction that improves the likelihood, yet the gradient is not zero. "
         "The model may be empirically under-identified: look at the parameters with the largest "
         "standard errors."
+    )
+    RUNAWAY = (
+        "The likelihood keeps improving as a parameter grows without bound, so these data do not determine "
+        "it. Look for a latent variable whose indicators hardly correlate, and drop it or fix a variance."
     )
     BAD_START = (
         "The model implies no positive definite covariance matrix at its starting values. "
@@ -57,14 +61,32 @@ class Solution:
 NEAR = 1e-3
 """Newton decrement below which the observed Hessian replaces the expected information."""
 
+SHORT = 0.2
+"""A line search that takes less of a step than this means misleading curvature: a trust region follows."""
+
+FLAT = 1e-10
+"""Smallest eigenvalue of the Hessian in its own scale below which the end of a search is no optimum."""
+
+NEARLY_FLAT = 1e-4
+"""The same for a search that ran out of iterations: it was following a direction that leads nowhere."""
+
+PATIENCE = 100
+"""Trust-region steps before giving up; where there is an optimum it takes a third of them."""
+
 
 def minimize(
-    objective: Objective, start: Array, *, n_rows: float, max_iterations: int = 500, tolerance: float = 1e-9
+    objective: Objective,
+    start: Array,
+    *,
+    n_rows: float,
+    max_iterations: int = 500,
+    tolerance: float = 1e-9,
 ) -> Solution:
     """Minimize from `start`; converged when the optimum is an estimated `tolerance` standard errors away.
 
-    A step is halved until the objective decreases (Armijo); where the curvature is singular it is
-    ridged in its own scale, which keeps the steps invariant to the scales of the variables.
+    A step is halved until the objective decreases (Armijo). Where that leaves little of it, the expected
+    information is far from the curvature of these data, and a trust region on the observed Hessian takes
+    over. All steps are invariant to the scales of the variables.
     """
     point = objective.at(start)
     if point is None:
@@ -80,24 +102,18 @@ def minimize(
         decrement = float(step @ gradient)
         if decrement <= target:
             return Solution(point, gradient, Outcome.CONVERGED, iteration, decrement)
-        moved = _line_search(objective, point, step, decrement)
-        if moved is None and newton is not None:
-            step = _solve(objective.information(point), gradient)
-            moved = _line_search(objective, point, step, float(step @ gradient))
-        if moved is None:
-            flat = decrement < 1e-12
-            return Solution(
-                point, gradient, Outcome.CONVERGED if flat else Outcome.STUCK, iteration, decrement
-            )
-        point = moved
-        gradient = objective.gradient(point)
-    return Solution(point, gradient, Outcome.MAX_ITERATIONS, max_iterations, decrement)
+        moved, length = _line_search(objective, point, step, decrement)
+        if moved is not None:
+            point = moved
+            gradient = objective.gradient(point)
+        if length < SHORT:
+            return _trust_region(objective, point, gradient, iteration, max_iterations, target)
+    return Solution(point, gradient, _gave_up(objective.hessian(point)), max_iterations, decrement)
 
 
 def _newton_step(objective: Objective, point: Point, gradient: Array) -> Array | None:
     hessian = objective.hessian(point)
-    scale = np.sqrt(np.abs(np.diagonal(hessian)))
-    scale[scale == 0] = 1.0
+    scale = _scale(hessian)
     try:
         chol = np.linalg.cholesky(hessian / np.outer(scale, scale))
     except np.linalg.LinAlgError:
@@ -106,10 +122,14 @@ def _newton_step(objective: Objective, point: Point, gradient: Array) -> Array |
     return np.asarray(np.linalg.solve(chol.T, half) / scale)
 
 
+def _scale(curvature: Array) -> Array:
+    scale = np.sqrt(np.abs(np.diagonal(curvature)))
+    return np.where(scale > 0, scale, 1.0)
+
+
 def _solve(information: Array, gradient: Array) -> Array:
     """(I + ridge)⁻¹ g in the scale of I's own diagonal."""
-    scale = np.sqrt(np.abs(np.diagonal(information)))
-    scale[scale == 0] = 1.0
+    scale = _scale(information)
     scaled = information / np.outer(scale, scale)
     ridge = 0.0
     while True:
@@ -124,15 +144,89 @@ def _solve(information: Array, gradient: Array) -> Array:
         return np.asarray(np.linalg.solve(chol.T, half) / scale)
 
 
-def _line_search(objective: Objective, point: Point, step: Array, decrement: float) -> Point | None:
-    """The first of params − step, − step/2, … that decreases the objective enough."""
+def _line_search(
+    objective: Objective, point: Point, step: Array, decrement: float
+) -> tuple[Point | None, float]:
+    """The first of params − step, − step/2, … that decreases the objective enough, and its length."""
     length = 1.0
-    noise = 1e-14 * (1.0 + abs(float(point.value)))
-    for _ in range(40):
+    noise = _noise(point)
+    while length > 1e-3:
         candidate = objective.at(point.params - length * step)
         if candidate is not None:
             gain = float(point.value - candidate.value)
             if gain >= 1e-4 * length * decrement or (decrement < 1e-9 and gain > -noise):
-                return candidate
+                return candidate, length
         length *= 0.5
-    return None
+    return None, 0.0
+
+
+def _noise(point: Point) -> float:
+    """Rounding error of the objective."""
+    return 1e-14 * (1.0 + abs(float(point.value)))
+
+
+def _trust_region(
+    objective: Objective, point: Point, gradient: Array, begun: int, max_iterations: int, target: float
+) -> Solution:
+    """Newton's method within a radius, for curvature of any sign (Nocedal & Wright, 2006, section 4.3)."""
+    radius, decrement = 1.0, np.inf
+    last = min(max_iterations, begun + PATIENCE)
+    for iteration in range(begun + 1, last + 1):
+        hessian = objective.hessian(point)
+        scale = _scale(objective.information(point))
+        values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
+        slope = vectors.T @ (gradient / scale)
+        if values[0] > 0:
+            decrement = float(slope @ (slope / values))
+            if decrement <= target:
+                return Solution(point, gradient, _verdict(hessian), iteration, decrement)
+        while True:
+            inner = _within(values, slope, radius)
+            promised = float(slope @ inner - 0.5 * inner @ (values * inner))
+            candidate = objective.at(point.params - vectors @ inner / scale)
+            gain = -np.inf if candidate is None else float(point.value - candidate.value)
+            if candidate is not None and (
+                gain >= 0.1 * promised or (promised < 1e-9 and gain > -_noise(point))
+            ):
+                break
+            radius = 0.25 * min(radius, float(np.linalg.norm(inner)))
+            if promised < _noise(point) or radius < 1e-9:
+                outcome = _verdict(hessian) if decrement < 1e-12 else Outcome.STUCK
+                return Solution(point, gradient, outcome, iteration, decrement)
+        if gain > 0.75 * promised:
+            radius = max(radius, 2.0 * float(np.linalg.norm(inner)))
+        point = candidate
+        gradient = objective.gradient(point)
+    return Solution(point, gradient, _gave_up(objective.hessian(point)), last, decrement)
+
+
+def _within(values: Array, slope: Array, radius: float) -> Array:
+    """The minimizer of ½ xᵀΛx − gᵀx over |x| ≤ radius, in the coordinates of the eigenvectors."""
+    if values[0] > 0:
+        free = slope / values
+        if np.linalg.norm(free) <= radius:
+            return np.asarray(free)
+    low = max(0.0, -values[0])
+    high = low + np.linalg.norm(slope) / radius + 1e-12
+    for _ in range(100):
+        shift = 0.5 * (low + high)
+        if np.linalg.norm(slope / (values + shift)) > radius:
+            low = shift
+        else:
+            high = shift
+        if high - low < 1e-10 * high:
+            break
+    return np.asarray(slope / (values + high))
+
+
+def _verdict(hessian: Array) -> Outcome:
+    return Outcome.CONVERGED if _smallest(hessian) > FLAT else Outcome.RUNAWAY
+
+
+def _gave_up(hessian: Array) -> Outcome:
+    return Outcome.RUNAWAY if _smallest(hessian) < NEARLY_FLAT else Outcome.MAX_ITERATIONS
+
+
+def _smallest(hessian: Array) -> float:
+    scale = _scale(hessian)
+    return float(np.linalg.eigvalsh(hessian / np.outer(scale, scale))[0])
