@@ -146,6 +146,13 @@ def _drawn(table: pd.DataFrame, steps: Sequence[_Step]) -> pd.DataFrame:
     return pd.DataFrame(marks)
 
 
+def _ticks(domain: Sequence[float], step: float) -> list[float]:
+    """Multiples of `step` (the limit) within `domain`, thinned out where they would be many."""
+    first, last = math.ceil(domain[0] / step), math.floor(domain[1] / step)
+    every = 1 + (last - first) // 4
+    return [round(k * step, 6) for k in range(first, last + 1) if k % every == 0]
+
+
 def _panel(
     data: pd.DataFrame,
     name: str,
@@ -169,7 +176,10 @@ def _panel(
         }
     )
     x = alt.X(f"{name}:Q", title=axis_title, scale=alt.Scale(domain=domain, nice=False)).axis(
-        labelExpr=theme.BOUNDED_TICKS, tickCount=4, domain=False, grid=False
+        labelExpr=theme.BOUNDED_TICKS,
+        values=_ticks(domain, abs(limit)),
+        domain=False,
+        grid=False,
     )
     y = alt.Y("step:N", sort=None, title=None).axis(
         labelExpr="split(datum.label, '\\n')", domain=False, ticks=False, labels=labels, labelPadding=8

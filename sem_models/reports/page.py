@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from sem_models.reports.section import STYLE, Section
+from sem_models.reports.section import STYLE, Section, prose
 
 _CSS = """
 body{font:16px/1.5 system-ui,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;color:#1b1b1b;
@@ -71,7 +71,7 @@ def page(
         title=escape(title),
         style=_CSS + STYLE,
         simulated=_SIMULATED if simulated else "",
-        cautions="".join(f'<p class="caution">{escape(c)}</p>' for c in cautions),
+        cautions="".join(f'<p class="caution">{prose(c)}</p>' for c in cautions),
         key=_key(sections),
         nav=links + '<a href="#provenance">Provenance</a>',
         sections="\n".join(s.html() for s in sections),
@@ -82,7 +82,7 @@ def page(
 
 def _key(sections: Sequence[Section]) -> str:
     ranked = sorted(sections, key=lambda s: ORDER.index(s.id) if s.id in ORDER else len(ORDER))
-    points = "".join(f"<li>{escape(sentence)}</li>" for s in ranked for sentence in s.key)
+    points = "".join(f"<li>{prose(sentence)}</li>" for s in ranked for sentence in s.key)
     if not points:
         return ""
     header = next((s.header for s in ranked), "")

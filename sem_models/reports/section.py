@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 STYLE = """
 figure.table{margin:1.4em 0;overflow-x:auto}figure.table figcaption{font-weight:600;margin-bottom:.35em}
 figure.table table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.86em}
-figure.table th,figure.table td{padding:.22em .6em;border-bottom:1px solid #ddd;vertical-align:top}
+figure.table th,figure.table td{padding:.22em .5em;border-bottom:1px solid #ddd;vertical-align:top}
 figure.table th,figure.table td{background:none}
 figure.table th{border-bottom:1.5px solid #444;font-weight:600}
 figure.table .num{text-align:right;white-space:nowrap}figure.table .txt{text-align:left;white-space:nowrap}
 figure.table td.long{white-space:normal;min-width:16em}
-figure.table tr.again td:first-child{border-bottom-color:#fff}
+
+figure.table .grouped td:first-child{border-bottom:0}
+figure.table .grouped tr:last-child td:first-child{border-bottom:1px solid #ddd}
+figure.table .grouped tbody tr:not(.again):not(:first-child) td{border-top:1px solid #999}
 p.note,span.note{color:#555;font-size:.82em;font-weight:400}p.note{margin:.35em 0 0}
 p.say{margin:.45em 0}
 p.caution{border-left:4px solid #b00020;background:#fdecee;color:#8a0018;padding:.6em 1em;font-weight:600}
@@ -95,8 +99,8 @@ class Section:
         return written
 
     def _words(self) -> str:
-        cautions = "".join(f'<p class="caution">{escape(s)}</p>' for s in self.cautions)
-        sentences = "".join(f'<p class="say">{escape(s)}</p>' for s in self.sentences)
+        cautions = "".join(f'<p class="caution">{prose(s)}</p>' for s in self.cautions)
+        sentences = "".join(f'<p class="say">{prose(s)}</p>' for s in self.sentences)
         return f'<p class="note">{escape(self.header)}</p>{cautions}{sentences}'
 
     def __str__(self) -> str:
@@ -110,3 +114,12 @@ class Section:
 
     def _repr_html_(self) -> str:
         return f"<style>{STYLE}</style>{self.html()}"
+
+
+def prose(sentence: str) -> str:
+    """A sentence as HTML, with figures kept on one line with their signs and units."""
+    return escape(
+        re.sub(
+            r"(?<=[\d=<]) (?=[\d%<=.−])|(?<=\bp) (?=[=<])|(?<=%) (?=interval)", "\N{NO-BREAK SPACE}", sentence
+        )
+    )

@@ -22,9 +22,9 @@ def num(value: float, digits: int = 2) -> str:
     return text.number(value, digits)
 
 
-def interval(lower: float, upper: float, digits: int = 2) -> str:
+def interval(lower: float, upper: float, *, bounded: bool = True) -> str:
     """The 95 % interval in words and figures; its limits show on which side of 0 they lie."""
-    return f"95 % interval {text.interval(lower, upper, digits)}"
+    return f"95 % interval {text.interval(lower, upper, bounded=bounded)}"
 
 
 def p_text(pvalue: float) -> str:
@@ -67,11 +67,13 @@ def contrast(
 
     `sign` is the expected one, 0 where none is expected. `expression` may be empty.
     """
-    figures = f"{first_upper(expression)} = {num(est)}" if expression else num(est)
-    figures += " unstandardized" if scale == "raw" else f" {scale}"
+    raw = scale == "raw"
+    value = text.number(est, bounded=not raw)
+    figures = f"{first_upper(expression)} = {value}" if expression else value
+    figures += " unstandardized" if raw else f" {scale}"
     if not has_interval(lower, upper):
         return f"{title}: not testable, there is no interval. {figures}."
-    figures += f" ({interval(lower, upper)})"
+    figures += f" ({interval(lower, upper, bounded=not raw)})"
     if sign == 0:
         return f"{title}: {figures}."
     if reason:
@@ -155,10 +157,11 @@ def _changes(row: Mapping[Any, Any]) -> tuple[float, float]:
 
 def difference_sentences(
     differences: pd.DataFrame, tests: pd.DataFrame, names: Mapping[str, str]
-) -> list[str]:
-    """Paths that differ between groups, by label and with intervals; one sentence for those that do not.
+) -> tuple[list[str], list[str]]:
+    """Paths that differ between groups, by label and with intervals; then those that do not.
 
-    `differences` and `tests` are those of `GroupModeration`; each difference is group minus reference group.
+    `differences` and `tests` are those of `GroupModeration`; each difference is group minus reference group,
+    unstandardized. The second list holds the sentence on the paths without a detectable difference.
     """
     out, silent = [], []
     p_values = {(r["lhs"], r["rhs"]): float(r["lrt_pvalue"]) for r in tests.to_dict("records")}
@@ -169,20 +172,21 @@ def difference_sentences(
             silent.append(f"{path} ({row['group']})" if several else path)
             continue
         lrt = p_values.get((row["lhs"], row["rhs"]), float("nan"))
-        figures = [interval(row["ci_lower"], row["ci_upper"]), f"Wald {p_text(row['pvalue'])}"]
+        figures = [interval(row["ci_lower"], row["ci_upper"], bounded=False), f"Wald {p_text(row['pvalue'])}"]
         if lrt == lrt:
             figures.append(f"likelihood-ratio {p_text(lrt)}" + (" over all groups" if several else ""))
+        group, reference, gap = (
+            text.number(row[k], bounded=False) for k in ("est_group", "est_reference", "est")
+        )
         out.append(
             f"{first_upper(path)} is {_stronger(row)} for {row['group']} than for {row['reference_group']}: "
-            f"{num(row['est_group'])} against {num(row['est_reference'])}, difference {num(row['est'])} "
-            f"unstandardized ({'; '.join(figures)})."
+            f"{group} against {reference}, difference {gap} unstandardized ({'; '.join(figures)})."
         )
-    if silent:
-        count = "the" if len(silent) == len(differences) == 1 else f"{len(silent)} of {len(differences)}"
-        noun = "path" if len(differences) == 1 else "paths"
-        shown = "; ".join(silent[:3]) + (f"; and {len(silent) - 3} more" if len(silent) > 3 else "")
-        out.append(f"No difference between the groups is detectable for {count} {noun}: {shown}.")
-    return out
+    if not silent:
+        return out, []
+    shown = "; ".join(silent[:3]) + (f"; and {len(silent) - 3} more" if len(silent) > 3 else "")
+    counted = f"{len(silent)} of {len(differences)} paths"
+    return out, [f"No difference between the groups is detectable for {counted}: {shown}."]
 
 
 def _stronger(row: Mapping[Any, Any]) -> str:

@@ -77,8 +77,8 @@ class Study:
         model : name in the catalogue, path of a specification, or lavaan syntax
         schema : survey schema by name or path; by default the one named like the model, if there is one
         moderator : column of groups to compare; needed for `moderation()` only
-        reference_group : label that differences are taken from; by default the specification's, else the first
-            to appear in the data
+        reference_group : label that differences are taken from; by default the specification's, else the
+            first to appear in the data
 
         Raises
         ------
@@ -142,7 +142,8 @@ class Study:
         book = self.survey.codebook()
         asked = {str(k): str(v) for k, v in zip(book["name"], book["title"], strict=True) if v}
         items = {i.id: i.title for c in self.spec.constructs for i in c.items if i.title}
-        return {k: v for k, v in asked.items() if k in self.spec.items} | items | self.construct_names
+        items = {k: v for k, v in asked.items() if k in self.spec.items} | items
+        return {k: v.rstrip(". ") for k, v in items.items()} | self.construct_names
 
     @property
     def legend(self) -> str:

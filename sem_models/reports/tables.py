@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -12,18 +12,19 @@ import pandas as pd
 
 from sem_models.charts import text
 
-INTERVAL = "95 % interval"
 INTERVALS = {
-    "ci_lower": "ci_upper",
-    "ci_lower_std": "ci_upper_std",
-    "g_ci_lower": "g_ci_upper",
-    "eta2_ci_lower": "eta2_ci_upper",
-    "alpha_lower": "alpha_upper",
-    "direct_lower": "direct_upper",
-    "indirect_lower": "indirect_upper",
-    "total_lower": "total_upper",
+    "est": ("ci_lower", "ci_upper"),
+    "difference": ("ci_lower", "ci_upper"),
+    "est_std": ("ci_lower_std", "ci_upper_std"),
+    "hedges_g": ("g_ci_lower", "g_ci_upper"),
+    "eta2": ("eta2_ci_lower", "eta2_ci_upper"),
+    "alpha": ("alpha_lower", "alpha_upper"),
+    "direct": ("direct_lower", "direct_upper"),
+    "indirect": ("indirect_lower", "indirect_upper"),
+    "total": ("total_lower", "total_upper"),
 }
-"""Lower limits and their upper ones; each pair is one cell on the page."""
+"""Figures and the limits of their 95 % intervals; on the page the three are one cell."""
+LIMITS = {limit for pair in INTERVALS.values() for limit in pair}
 HEADINGS = {
     "lhs": "Outcome",
     "rhs": "Predictor",
@@ -53,12 +54,15 @@ HEADINGS = {
     "pvalue": "p",
     "pvalue_holm": "p (Holm)",
     "n": "N",
-    "n_reference": "N (reference)",
+    "n_reference": "N (ref.)",
     "n_items": "Items",
     "alpha_n": "N for α",
+    "scale": "Scale",
+    "claim": "Claim",
+    "reason": "Why undecided",
     "sd": "SD",
     "mean": "Mean",
-    "mean_reference": "Mean (reference)",
+    "mean_reference": "Mean (ref.)",
     "difference": "Difference",
     "hedges_g": "Hedges g",
     "eta2": "η²",
@@ -85,14 +89,14 @@ HEADINGS = {
     "delta_srmr": "ΔSRMR",
     "ave": "AVE",
     "ave_1": "AVE",
-    "ave_2": "AVE (2nd)",
+    "ave_2": "AVE of 2nd",
     "cr": "CR",
     "omega": "ω",
     "alpha": "α",
     "htmt": "HTMT",
     "htmt2": "HTMT2",
-    "htmt_verdict": "by HTMT2",
-    "fornell_larcker": "Fornell–Larcker",
+    "htmt_verdict": "By HTMT2",
+    "fornell_larcker": "F–L",
     "correlation": "r",
     "squared": "r²",
     "r": "r",
@@ -108,9 +112,10 @@ HEADINGS = {
 P_VALUES = ("pvalue", "pvalue_scaled", "wald_pvalue", "lrt_pvalue", "pvalue_holm")
 COUNTS = ("n", "n_reference", "n_items", "alpha_n", "npar", "ntotal")
 UNBOUNDED = (
-    "mean", "mean_reference", "sd", "skew", "kurtosis", "difference", "statistic", "t", "f", "z",
-    "wald", "lrt", "chisq_scaling_factor",
+    "mean", "mean_reference", "sd", "skew", "kurtosis", "difference", "statistic", "t", "f", "z", "wald",
+    "lrt", "chisq_scaling_factor", "est", "se", "est_group", "est_reference",
 )  # fmt: skip
+"""Figures that may well exceed 1, which keep their leading zero."""
 ONE_DIGIT = ("chisq", "chisq_scaled", "chisq_diff", "logl", "unrestricted_logl", "aic", "bic", "bic2")
 INDICES = ("cfi", "tli", "rmsea", "srmr")
 SHORT = 36
@@ -137,19 +142,19 @@ class Table:
     headings: Mapping[str, str] = field(default_factory=dict)
 
     def html(self, header: str = "") -> str:
-        """The table with caption, header line and note: numbers right-aligned, intervals in one cell."""
+        """The table with caption, header line and note; an interval stands beside its estimate."""
         frame = self._display()
-        columns = [c for c in frame.columns if c not in INTERVALS.values()]
+        columns = [c for c in frame.columns if c not in LIMITS]
         numeric = {c: self._numeric(frame, c) for c in columns}
         head = "".join(
-            f'<th scope="col" class="{"num" if numeric[c] else "txt"}">{escape(self._heading(c))}</th>'
+            f'<th scope="col" class="{"num" if numeric[c] else "txt"}">{escape(self._heading(c, frame))}</th>'
             for c in columns
         )
-        body, before = [], ""
+        body, before, grouped = [], "", False
         for record in frame.to_dict("records"):
             words = [self._cell(c, record) for c in columns]
             again = bool(words) and not numeric[columns[0]] and words[0] == before
-            before = words[0] if words else ""
+            before, grouped = words[0] if words else "", grouped or again
             cells = "".join(
                 self._td("" if again and i == 0 else word, numeric=numeric[columns[i]])
                 for i, word in enumerate(words)
@@ -157,7 +162,8 @@ class Table:
             body.append(f"<tr{' class=again' if again else ''}>{cells}</tr>")
         note = f'<p class="note">{escape(self.note)}</p>' if self.note else ""
         line = f'<span class="note">{escape(header)}</span>' if header else ""
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{note}"
+        kind = ' class="grouped"' if grouped else ""
+        table = f"<table{kind}><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{note}"
         caption = escape(self.caption)
         if self.folded:
             return (
@@ -172,10 +178,15 @@ class Table:
         columns = [c for c in self.shown if c in frame.columns] if self.shown else list(frame.columns)
         return frame[[c for c in columns if not _empty(frame[c])]]
 
-    def _heading(self, column: str) -> str:
-        if column in INTERVALS:
-            return self.headings.get(column, INTERVAL)
-        return self.headings.get(column, HEADINGS.get(column, text_heading(column)))
+    def _heading(self, column: str, frame: pd.DataFrame) -> str:
+        words = self.headings.get(column, HEADINGS.get(column, column_words(column)))
+        return f"{words} [95 %]" if self._limits(column, frame.columns) else words
+
+    @staticmethod
+    def _limits(column: str, columns: Iterable[object]) -> tuple[str, str] | None:
+        """The columns of the interval of `column` if they are there."""
+        limits = INTERVALS.get(column)
+        return limits if limits is not None and set(limits) <= set(columns) else None
 
     @staticmethod
     def _numeric(frame: pd.DataFrame, column: str) -> bool:
@@ -190,10 +201,6 @@ class Table:
         value = record[column]
         if column == "se" and value == 0:
             return "fixed"
-        if column in INTERVALS:
-            if record.get("se") == 0 and column == "ci_lower":
-                return ""
-            return text.interval(float(value), float(record[INTERVALS[column]]))
         if value is None or (isinstance(value, float) and np.isnan(value)):
             return ""
         if isinstance(value, bool | np.bool_):
@@ -202,15 +209,20 @@ class Table:
             return str(value).replace("-", text.MINUS)
         if isinstance(value, float | np.floating):
             kind = str(record["measure"]) if column == "value" and "measure" in record else column
-            return figure(kind, float(value))
+            limits = self._limits(column, record)
+            bounded = column not in UNBOUNDED or record.get("scale") == "standardized"
+            if limits is None or (column == "est" and record.get("se") == 0):
+                return figure(kind, float(value))
+            lower, upper = (float(record[limit]) for limit in limits)
+            return text.estimate(float(value), lower, upper, bounded=bounded)
         return self.names.get(str(value), str(value))
 
 
 def figure(column: str, value: float) -> str:
     """A number as readers of the field expect it, in the style of the sentences and charts.
 
-    p and fit indices have three digits, percentages and chi-squares one, other figures two. Coefficients,
-    correlations and indices lose the leading zero; means and test statistics keep it.
+    p and fit indices have three digits, percentages and chi-squares one, other figures two. Standardized
+    coefficients, correlations and indices lose the leading zero; what may well exceed 1 keeps it.
     """
     if column in P_VALUES:
         return "< .001" if value < 0.001 else text.number(value, 3)
@@ -225,7 +237,7 @@ def figure(column: str, value: float) -> str:
     return text.number(value, 2 if abs(value) < 1000 else 0, bounded=column not in UNBOUNDED)
 
 
-def text_heading(column: str) -> str:
+def column_words(column: str) -> str:
     """A column name in words, for columns without a heading of their own."""
     words = column.replace("_", " ")
     return words[:1].upper() + words[1:]

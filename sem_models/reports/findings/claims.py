@@ -25,9 +25,9 @@ KEY_CLAIMS = ("C1", "C2")
 def claim_contrasts(study: Study) -> pd.DataFrame:
     """Every claim of the specification that the fitted model can state.
 
-    Columns claim, part, claim_title, title, contrast, scale, sign, est, se, pvalue, ci_lower, ci_upper, reason:
-    why a contrast is undecided, because the constructs it compares cannot be told apart. A part that needs
-    groups, interactions or controls is not in this table.
+    Columns claim, part, claim_title, title, contrast, scale, sign, est, se, pvalue, ci_lower, ci_upper,
+    reason: why a contrast is undecided, because the constructs it compares cannot be told apart. A part
+    that needs groups, interactions or controls is not in this table.
     """
     close = too_close(study)
     rows = []
@@ -90,7 +90,7 @@ def in_arrows(expression: str, study: Study) -> str:
 
 
 def _in_words(contrast: str, words: dict[str, str]) -> str:
-    """The contrast with constructs by name if it is of one or two paths; a longer one is left to the table."""
+    """A contrast of one or two paths with constructs by name; a longer one is left to the table."""
     if contrast.count("→") > 2:
         return ""
     if contrast.count("→") == 1 and _ARROW.fullmatch(contrast):

@@ -32,8 +32,7 @@ def section(study: Study) -> Section:
         Table(
             "reliability", "Reliability and convergent validity", quality, names=study.names,
             shown=QUALITY_COLUMNS,
-            headings={"alpha_lower": "95 % interval of α"},
-            note="ω from the observed variance of the sum score (as semTools), CR from the model-implied one; "
+            note="ω from the observed variance of the sum score (as semTools), CR from the implied one; "
             "AVE: Fornell and Larcker (1981). α is computed from complete rows.",
         ),
         Table(
@@ -43,7 +42,6 @@ def section(study: Study) -> Section:
         ),
         Table(
             "loadings", "Loadings", parameters(fit, "=~"), names=study.construct_names,
-            headings={"ci_lower": "95 % interval", "ci_lower_std": "95 % interval"},
             note="Unstandardized (the first item of a construct is fixed to 1), then standardized.",
         ),
     )  # fmt: skip

@@ -38,23 +38,27 @@ def section(study: Study) -> Section:
         for level, fit in found.invariance.fits.items()
         for sentence in say.status_sentences(fit.status, f"the {level} model by {study.moderator_title}")
     ]
-    compared = say.difference_sentences(found.differences(), found.tests(), say.as_names(study.names))
-    warned = _measured_alike(steps)
-    if len(compared) > 1:
-        compared.append(
-            f"Each of the {len(found.tests())} paths is tested on its own at 5 %; the p values are not adjusted "
-            "for their number."
-        )
+    clear, silent = say.difference_sentences(found.differences(), found.tests(), say.as_names(study.names))
+    warned, tested = _measured_alike(steps), len(found.differences())
+    number = f"Each of the {tested} paths is tested on its own at 5 %, without adjustment for their number."
+    short = [f"{_rest(len(clear), tested)}; p values are not adjusted for the number of paths."]
     return Section(
         "moderation",
         f"Does it depend on {study.moderator_title}?",
         found.header.line(),
-        (*say.invariance_sentences(steps), *warned, *compared),
-        key=(*warned, *compared) if found.fit.status.converged else (),
+        (*say.invariance_sentences(steps), *warned, *clear, *silent, number),
+        key=(*warned, *clear, *short) if found.fit.status.converged else (),
         tables=_tables(study, found),
         charts=_charts(study, found),
         cautions=tuple(cautions),
     )
+
+
+def _rest(clear: int, tested: int) -> str:
+    """How many paths differ detectably."""
+    if not clear:
+        return f"No difference between the groups is detectable for any of the {tested} paths"
+    return f"No difference between the groups is detectable for the other {tested - clear} of {tested} paths"
 
 
 def _measured_alike(steps: pd.DataFrame) -> tuple[str, ...]:
@@ -111,8 +115,8 @@ def _tables(study: Study, found: GroupModeration) -> tuple[Table, ...]:
     against = f"{labels[0]} minus {found.reference_group}" if two else f"each minus {found.reference_group}"
     joined = differences.merge(tests.drop(columns=["op", "lrt_converged"]), on=["lhs", "rhs"], how="left")
     shown = (
-        "lhs", "rhs", *(() if two else ("group",)), "est_group", "est_reference", "est", "ci_lower", "ci_upper",
-        "wald_pvalue" if two else "pvalue", "lrt_pvalue",
+        "lhs", "rhs", *(() if two else ("group",)), "est_group", "est_reference", "est", "ci_lower",
+        "ci_upper", "wald_pvalue" if two else "pvalue", "lrt_pvalue",
     )  # fmt: skip
     headings = {"est": "Difference", "est_reference": say.first_upper(found.reference_group)}
     if two:
@@ -125,8 +129,8 @@ def _tables(study: Study, found: GroupModeration) -> tuple[Table, ...]:
         Table("path_differences", f"Paths by group and their differences ({against}), unstandardized",
               differences.drop(columns=["op", "z"]), view=joined, shown=shown, headings=headings,
               names=study.names,
-              note="Under equal loadings. Wald test from one fit, likelihood-ratio test from a second fit with "
-              "that path equal; not adjusted for the number of paths."),
+              note="Under equal loadings. Wald test from one fit, likelihood-ratio test from a second fit "
+              "with that path equal; not adjusted for the number of paths."),
         Table("invariance_levels", "Invariance: fit of each level",
               levels[[c for c in LEVEL_COLUMNS if c in levels]],
               note="CFI and RMSEA in the robust version where there is one."),

@@ -139,8 +139,8 @@ def _difference_sentences(table: pd.DataFrame, study: Study) -> list[str]:
     scale = say.as_names(study.names).get(str(top["scale"]), str(top["scale"]))
     return [
         f"Scale scores differ by {by} on {len(clear)} of {len(table)} scales (Holm-adjusted p < .05), most "
-        f"on {scale} ({word} = {say.num(float(top[size]))}). Raw scores are compared here; whether they may be "
-        "compared is tested with the invariance of the measurement."
+        f"on {scale} ({word} = {say.num(float(top[size]))}). Raw scores are compared here; whether they may "
+        "be compared is tested with the invariance of the measurement."
     ]
 
 
@@ -199,8 +199,8 @@ def _differences_table(study: Study, table: pd.DataFrame) -> Table:
         ("scale", "n", "n_reference", "mean", "mean_reference", "difference", "ci_lower", "ci_upper",
          "pvalue_holm", "hedges_g", "g_ci_lower", "g_ci_upper", "note")
         if two
-        else ("scale", "groups", "n", "f", "df1", "df2", "pvalue_holm", "eta2", "eta2_ci_lower", "eta2_ci_upper",
-              "note")
+        else ("scale", "groups", "n", "f", "df1", "df2", "pvalue_holm", "eta2", "eta2_ci_lower",
+              "eta2_ci_upper", "note")
     )  # fmt: skip
     return Table(
         "group_differences",
@@ -208,6 +208,6 @@ def _differences_table(study: Study, table: pd.DataFrame) -> Table:
         table,
         shown=shown,
         names=study.names,
-        note="Means of raw items in scale points, not corrected for measurement error; p values Holm-adjusted "
-        "over the scales (Welch).",
+        note="Means of raw items in scale points, not corrected for measurement error; p values "
+        "Holm-adjusted over the scales (Welch).",
     )

@@ -142,7 +142,8 @@ def _tables(study: Study, contrasts: pd.DataFrame) -> list[Table]:
     if len(contrasts):
         shown = ("claim", "title", "contrast", "scale", "est", "ci_lower", "ci_upper", "pvalue", "reason")
         view = contrasts.assign(
-            contrast=contrasts["contrast"].where(contrasts["contrast"].str.len() <= 48, "see the file")
+            scale=contrasts["scale"].replace("raw", "unstandardized"),
+            contrast=contrasts["contrast"].where(contrasts["contrast"].str.len() <= 48, "see the file"),
         )
         tables.append(
             Table("contrasts", "Contrasts of the specification", contrasts, view=view, shown=shown,
@@ -150,12 +151,13 @@ def _tables(study: Study, contrasts: pd.DataFrame) -> list[Table]:
                   note="Direct effects unless the expression multiplies paths; delta-method intervals. "
                   + study.legend)
         )  # fmt: skip
+    there = set(measures["measure"])
     known = explained["variable"].isin(list(study.constructs))
     tables += [
         Table("r_squared", "Explained variance", explained, view=explained[known], names=study.names,
               headings={"variable": "Construct"}),
         Table("fit_measures", "Fit measures", measures, names=MEASURES,
-              view=measures[measures["measure"].isin(list(MEASURES))].reset_index(drop=True)),
+              view=measures.set_index("measure").reindex([m for m in MEASURES if m in there]).reset_index()),
     ]  # fmt: skip
     return tables
 
