@@ -129,7 +129,11 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     """Estimate a parameter table on a sample: identification, starting values, optimization."""
     ram = build_ram(table, sample.cov, sample.mean)
     objective: NormalTheory | LeastSquares = NormalTheory(ram, sample.patterns, sample.mean)
-    begin = starting_values(table, ram, sample.cov, sample.mean) if start is None else start
+    begin = start
+    if begin is None:
+        begin = starting_values(table, ram, sample.cov, sample.mean)
+        if objective.at(begin) is None:
+            begin = starting_values(table, ram, sample.cov, sample.mean, structural=False)
     if options.check_identification:
         check_identified(objective, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
     if options.discrepancy != "ML":

@@ -12,13 +12,16 @@ from sem_models.model.table import ParameterTable
 TOLERANCE = 1e-10
 """Eigenvalues of the scaled information below this count as zero at every point tried."""
 
+CLEAR_PIVOT = 1e-3
+"""A Cholesky pivot of the scaled information above this leaves no doubt about its rank."""
+
 
 def check_identified(objective: NormalTheory, table: ParameterTable, start: Array, n_moments: int) -> None:
     """Raise IdentificationError naming the parameters along the flat directions, if there are any.
 
     Local identification: the information matrix of Σ(θ), μ(θ) has full rank almost everywhere (Bollen, 1989,
-    p. 246–251). It is taken at two random points near the starting values; only a direction flat at both
-    counts.
+    p. 246–251), so full rank at the starting values settles it. Where it is deficient there, it is taken at
+    two random points nearby, and only a direction flat at both counts.
     """
     k = objective.ram.n_params
     if k > n_moments:
@@ -27,6 +30,8 @@ def check_identified(objective: NormalTheory, table: ParameterTable, start: Arra
             "variances, covariances) "
             "to tell them from. Fix some parameters, set some equal, or add indicators."
         )
+    if _full_rank(objective, start):
+        return
     rng = np.random.default_rng(20031)
     flat: Array | None = None
     for _ in range(2):
@@ -50,6 +55,22 @@ def check_identified(objective: NormalTheory, table: ParameterTable, start: Arra
         f"{', '.join(dict.fromkeys(involved[:12]))}{more}. "
         "Fix one of them (a loading or a variance per latent variable), remove a path, or add indicators."
     )
+
+
+def _full_rank(objective: NormalTheory, params: Array) -> bool:
+    """Whether the scaled information is safely positive definite, by its Cholesky pivots."""
+    point = objective.at(params)
+    if point is None:
+        return False
+    information = objective.information(point)
+    scale = np.sqrt(np.diagonal(information))
+    if (scale < 1e-150).any():
+        return False
+    try:
+        chol = np.linalg.cholesky(information / np.outer(scale, scale))
+    except np.linalg.LinAlgError:
+        return False
+    return bool(np.diagonal(chol).min() > CLEAR_PIVOT) if len(chol) else True
 
 
 def _nearby(objective: NormalTheory, start: Array, rng: np.random.Generator) -> Array:

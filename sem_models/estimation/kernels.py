@@ -120,7 +120,7 @@ def hessian(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -
         + along[..., b][..., :, None] * g_mat[..., a[:, None], row[None, :]]
     )
     mixed = slots.weight[:, None] * bent * slopes[..., None, :]
-    curve = _pair(g_mat, g_mat, slots) - 2.0 * _pair(g_mat, h_mat, slots) + mixed + np.swapaxes(mixed, -1, -2)
+    curve = _pair(g_mat, g_mat - 2.0 * h_mat, slots) + mixed + np.swapaxes(mixed, -1, -2)
     curve += slopes[..., :, None] * slopes[..., None, :] * g_mat[..., row[:, None], row[None, :]]
     curve *= patterns.share[..., None, None]
     curve = sum_by_group(curve, patterns.group, at.sigma.shape[-3], -3)

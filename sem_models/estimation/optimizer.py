@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -61,6 +62,9 @@ class Solution:
 NEAR = 1e-3
 """Newton decrement below which the observed Hessian replaces the expected information."""
 
+CLOSE = 1e-4
+"""Squared distance to the optimum in standard errors below which the Hessian is taken as constant."""
+
 SHORT = 0.2
 """A line search that takes less of a step than this means misleading curvature: a trust region follows."""
 
@@ -97,12 +101,18 @@ def minimize(
     decrement = np.inf
     target = tolerance**2 / n_rows
     for iteration in range(1, max_iterations + 1):
-        newton = _newton_step(objective, point, gradient) if decrement < NEAR else None
-        step = newton if newton is not None else _solve(objective.information(point), gradient)
+        solver = _newton_solver(objective.hessian(point)) if decrement < NEAR else None
+        step = solver(gradient) if solver is not None else _solve(objective.information(point), gradient)
         decrement = float(step @ gradient)
         if decrement <= target:
             return Solution(point, gradient, Outcome.CONVERGED, iteration, decrement)
         moved, length = _line_search(objective, point, step, decrement)
+        if solver is not None and moved is not None and decrement * n_rows < CLOSE:
+            # so near, the curvature no longer changes: the last factor tells how far the optimum is
+            gradient = objective.gradient(moved)
+            left = float(solver(gradient) @ gradient)
+            if left <= target:
+                return Solution(moved, gradient, Outcome.CONVERGED, iteration, left)
         if moved is not None:
             point = moved
             gradient = objective.gradient(point)
@@ -111,15 +121,14 @@ def minimize(
     return Solution(point, gradient, _gave_up(objective.hessian(point)), max_iterations, decrement)
 
 
-def _newton_step(objective: Objective, point: Point, gradient: Array) -> Array | None:
-    hessian = objective.hessian(point)
+def _newton_solver(hessian: Array) -> Callable[[Array], Array] | None:
+    """H⁻¹ as a function of the gradient; None where H is not positive definite."""
     scale = _scale(hessian)
     try:
         chol = np.linalg.cholesky(hessian / np.outer(scale, scale))
     except np.linalg.LinAlgError:
         return None
-    half = np.linalg.solve(chol, gradient / scale)
-    return np.asarray(np.linalg.solve(chol.T, half) / scale)
+    return lambda gradient: np.linalg.solve(chol.T, np.linalg.solve(chol, gradient / scale)) / scale
 
 
 def _scale(curvature: Array) -> Array:

@@ -8,22 +8,127 @@ from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable, Row
 
 
-def starting_values(table: ParameterTable, ram: RamModel, sample_cov: Array, sample_mean: Array) -> Array:
-    """Parameters (k,) to begin from: user values, loadings by instruments, half of each variance explained.
+def starting_values(
+    table: ParameterTable, ram: RamModel, sample_cov: Array, sample_mean: Array, *, structural: bool = True
+) -> Array:
+    """Parameters (k,) to begin from: the user's values, loadings by instruments, paths by the moments.
 
     Loadings follow Hägglund (1982, Psychometrika 47, FABIN 2) relative to the marker, kept within a factor
-    of three of the ratio of standard deviations. sample_cov (g, p, p) and sample_mean (g, p), divisor n.
+    of three of the ratio of standard deviations. With `structural`, covariances of constructs are then taken
+    from the covariances of their items and paths from those by least squares; without it, half of each
+    variance is explained and all paths begin at zero. sample_cov (g, p, p), sample_mean (g, p), divisor n.
     """
     place = {name: i for i, name in enumerate(table.variables.observed)}
     free = np.zeros(ram.n_free)
     for g in range(len(table.groups)):
         rows = [row for row in table.rows if row.block == g + 1]
         guess = _Guess(rows, place, sample_cov[g], sample_mean[g], set(table.variables.latent))
+        values = {row.key: guess.value(row) if row.fixed is None else row.fixed for row in rows}
+        if structural:
+            values.update(_from_moments(rows, values, place, sample_cov[g]))
         for x, number in enumerate(ram.row_of_free):
             row = table.rows[number]
             if row.block == g + 1:
-                free[x] = row.start if row.start is not None else guess.value(row)
+                free[x] = row.start if row.start is not None else values[row.key]
     return np.asarray(np.linalg.lstsq(ram.reduction, free - ram.offset, rcond=None)[0])
+
+
+Key = tuple[str, str, str]
+
+
+def _from_moments(
+    rows: list[Row], values: dict[Key, float], place: dict[str, int], cov: Array
+) -> dict[Key, float]:
+    """Better starts for variances, covariances and paths of the constructs whose items are theirs alone."""
+    items = _own_items(rows, values, place)
+    nodes = [name for name, own in items.items() if own]
+    if not nodes:
+        return {}
+    phi = _construct_covariance([items[n] for n in nodes], cov)
+    at = {name: i for i, name in enumerate(nodes)}
+    scale = np.ones(len(nodes))
+    for name, i in at.items():
+        variance = next((r for r in rows if r.key == (name, "~~", name)), None)
+        free_scale = not any(r.fixed for r in rows if r.op == "=~" and r.lhs == name)
+        if variance is not None and variance.fixed and free_scale and name not in place:
+            scale[i] = np.sqrt(phi[i, i] / variance.fixed)
+    phi = phi / np.outer(scale, scale)
+    out: dict[Key, float] = {}
+    for name, own in items.items():
+        if name in place:
+            continue
+        for item, index, loading in own:
+            out[(name, "=~", item)] = loading * scale[at[name]]
+            explained = (loading * scale[at[name]]) ** 2 * phi[at[name], at[name]]
+            out[(item, "~~", item)] = max(cov[index, index] - explained, 0.1 * cov[index, index])
+    causes: dict[str, list[str]] = {}
+    for row in rows:
+        if row.op == "~":
+            causes.setdefault(row.lhs, []).append(row.rhs)
+    for row in rows:
+        if row.op == "~~" and row.lhs in at and row.rhs in at and not {row.lhs, row.rhs} & set(causes):
+            if row.lhs not in place or row.rhs not in place:
+                out[row.key] = phi[at[row.lhs], at[row.rhs]]
+    for outcome, predictors in causes.items():
+        if outcome not in at or not all(p in at for p in predictors):
+            continue
+        index = [at[p] for p in predictors]
+        slopes = np.linalg.lstsq(phi[np.ix_(index, index)], phi[index, at[outcome]], rcond=None)[0]
+        out.update({(outcome, "~", p): float(b) for p, b in zip(predictors, slopes, strict=True)})
+        total = phi[at[outcome], at[outcome]]
+        out[(outcome, "~~", outcome)] = max(total - float(slopes @ phi[index, at[outcome]]), 0.1 * total)
+    return {key: value for key, value in out.items() if key in values}
+
+
+Item = tuple[str, int, float]
+
+
+def _own_items(rows: list[Row], values: dict[Key, float], place: dict[str, int]) -> dict[str, list[Item]]:
+    """Each construct's observed items that measure nothing else, with loadings; a variable measures itself.
+
+    Empty for a construct with fewer than two such items.
+    """
+    loaded: dict[str, int] = {}
+    for row in rows:
+        if row.op == "=~":
+            loaded[row.rhs] = loaded.get(row.rhs, 0) + 1
+    out: dict[str, list[Item]] = {}
+    for row in rows:
+        if row.op == "=~" and row.rhs in place and loaded[row.rhs] == 1 and values[row.key]:
+            out.setdefault(row.lhs, []).append((row.rhs, place[row.rhs], values[row.key]))
+    out = {name: own if len(own) > 1 else [] for name, own in out.items()}
+    for row in rows:
+        if row.op == "~":
+            for name in (row.lhs, row.rhs):
+                if name in place and name not in loaded:
+                    out[name] = [(name, place[name], 1.0)]
+    return out
+
+
+def _construct_covariance(items: list[list[Item]], cov: Array) -> Array:
+    """Σ λᵢ λⱼ sᵢⱼ / Σ (λᵢ λⱼ)² over pairs of different items, made safely positive definite."""
+    m = len(items)
+    phi = np.zeros((m, m))
+    for a in range(m):
+        for b in range(a, m):
+            weight = products = 0.0
+            for _, i, loading_i in items[a]:
+                for _, j, loading_j in items[b]:
+                    if i != j or (a == b and len(items[a]) == 1):
+                        weight += (loading_i * loading_j) ** 2
+                        products += loading_i * loading_j * cov[i, j]
+            phi[a, b] = phi[b, a] = products / weight if weight else 0.0
+    for a, own in enumerate(items):
+        ceiling = min(cov[i, i] / loading**2 for _, i, loading in own)
+        if len(own) > 1:
+            phi[a, a] = min(max(phi[a, a], 0.05 * ceiling), 0.95 * ceiling)
+    sd = np.sqrt(np.diagonal(phi))
+    correlation = phi / np.outer(sd, sd)
+    for _ in range(40):
+        if np.linalg.eigvalsh(correlation)[0] > 0.05:
+            break
+        correlation = 0.9 * correlation + 0.1 * np.eye(m)
+    return np.asarray(correlation * np.outer(sd, sd))
 
 
 class _Guess:

@@ -7,7 +7,7 @@ that kernels run over groups as one batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,11 @@ class Slots:
     right: IntArray
     free: IntArray
 
+    def places(self, kind: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Group, row, column and free row of every free entry of one kind."""
+        group, k = np.nonzero((self.free >= 0) & (self.kind == kind))
+        return group, self.row[k], self.col[k], self.free[group, k]
+
 
 @dataclass(frozen=True, slots=True)
 class RamModel:
@@ -60,6 +65,11 @@ class RamModel:
     offset: Array
     exogenous: IntArray
     row_of_free: IntArray
+    filled: tuple[tuple[IntArray, IntArray, IntArray, IntArray], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        places = tuple(self.slots.places(kind) for kind in (DIRECTED, SYMMETRIC, MEAN))
+        object.__setattr__(self, "filled", places)
 
     @property
     def n_groups(self) -> int:
@@ -83,16 +93,14 @@ class RamModel:
         a_mat = np.broadcast_to(self.a_base, batch + self.a_base.shape).copy()
         s_mat = np.broadcast_to(self.s_base, batch + self.s_base.shape).copy()
         m_vec = np.broadcast_to(self.m_base, batch + self.m_base.shape).copy()
-        slots = self.slots
-        for kind, target in ((DIRECTED, a_mat), (SYMMETRIC, s_mat), (MEAN, m_vec)):
-            group, k = np.nonzero((slots.free >= 0) & (slots.kind == kind))
-            values = free[..., slots.free[group, k]]
-            if kind == MEAN:
-                target[..., group, slots.row[k]] = values
+        for (group, row, col, index), target in zip(self.filled, (a_mat, s_mat, m_vec), strict=True):
+            values = free[..., index]
+            if target is m_vec:
+                target[..., group, row] = values
                 continue
-            target[..., group, slots.row[k], slots.col[k]] = values
-            if kind == SYMMETRIC:
-                target[..., group, slots.col[k], slots.row[k]] = values
+            target[..., group, row, col] = values
+            if target is s_mat:
+                target[..., group, col, row] = values
         return a_mat, s_mat, m_vec
 
     def spread_vector(self, by_slot: Array) -> Array:

@@ -190,7 +190,8 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     """The variables as float64 (n, p); observed products `a:b` are computed from their columns."""
     if len(data) == 0:
         raise DataError("The data have no rows.")
-    duplicated = sorted({str(c) for c in data.columns[data.columns.duplicated()] if c in set(variables)})
+    repeated = data.columns[data.columns.duplicated()] if not data.columns.is_unique else []
+    duplicated = sorted({str(c) for c in repeated if c in set(variables)})
     if duplicated:
         raise DataError(f"Column {quoted(duplicated)} is there more than once. Keep one copy of each column.")
     parts_of = {name: [name] if name in data.columns else name.split(":") for name in variables}
@@ -199,6 +200,12 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
         hints = did_you_mean(unknown[0], data.columns, noun="columns")
         verb = "is not a column" if len(unknown) == 1 else "are not columns"
         raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
+    if all(len(parts) == 1 for parts in parts_of.values()):
+        chosen = data[list(variables)]
+        if all(isinstance(t, np.dtype) and t.kind in "fiub" for t in chosen.dtypes):
+            values = chosen.to_numpy(dtype=np.float64)
+            if not np.isinf(values).any():
+                return values
     columns = []
     for name in variables:
         columns.append(np.prod([_as_float(data[part], part) for part in parts_of[name]], axis=0))
@@ -253,6 +260,8 @@ def _check_group_sizes(
 
 def _check_columns(values: Array, variables: Sequence[str], label: str, group: str | None) -> None:
     where = _where(label, group)
+    if (np.ptp(values, axis=0) > 0).all():
+        return  # NaN compares as False, so incomplete columns take the way below
     empty = [v for v, column in zip(variables, values.T, strict=True) if np.isnan(column).all()]
     if empty:
         raise DataError(f"{quoted(empty)} has no answers{where}. Leave the variable out of the model.")
@@ -291,6 +300,16 @@ def _patterns(blocks: Sequence[Array]) -> tuple[Patterns, list[IntArray]]:
     seen_list, size, means, covs, membership = [], [], [], [], []
     for g, values in enumerate(blocks):
         seen = ~np.isnan(values)
+        if seen.all():
+            mean = values.mean(axis=0)
+            centered = values - mean
+            membership.append(np.full(len(values), len(group), dtype=np.intp))
+            group.append(g)
+            seen_list.append(seen[:1])
+            size.append(np.array([float(len(values))]))
+            means.append(mean[None])
+            covs.append((centered.T @ centered / len(values))[None])
+            continue
         unique, inverse = np.unique(seen, axis=0, return_inverse=True)
         inverse = inverse.reshape(-1)
         order = np.argsort(inverse, kind="stable")
@@ -299,9 +318,7 @@ def _patterns(blocks: Sequence[Array]) -> tuple[Patterns, list[IntArray]]:
         counts = np.diff(np.append(starts, len(values))).astype(float)
         mean = np.add.reduceat(filled, starts, axis=0) / counts[:, None]
         centered = np.where(seen[order], filled - mean[inverse[order]], 0.0)
-        if len(unique) == 1:
-            cov = (centered.T @ centered / counts[0])[None]
-        elif len(values) <= 20_000:
+        if len(values) <= 20_000:
             outer = centered[:, :, None] * centered[:, None, :]
             cov = np.add.reduceat(outer, starts, axis=0) / counts[:, None, None]
         else:

@@ -72,7 +72,7 @@ def test_robust_errors_are_compared_with_robust_ones(data: pd.DataFrame) -> None
 
 def test_a_gap_is_seen(data: pd.DataFrame) -> None:
     """A fit stopped before its optimum differs from semopy's, and the table says which of the two is off."""
-    stopped = sm.fit(MODEL, data, max_iterations=2)
+    stopped = sm.fit(MODEL, data, max_iterations=1)
     parameters, _, rest = parts(stopped.cross_check())
     assert parameters["est_gap"].abs().max() > 1e-3
     assert "lower" in rest.set_index("lhs").loc["this fit's optimum", "note"]
