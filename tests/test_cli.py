@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -330,6 +332,26 @@ def test_unexpected_errors_go_to_a_file(tell: Tell, monkeypatch: pytest.MonkeyPa
     text = log.read_text(encoding="utf-8")
     assert "in fail" in text
     assert "KeyError: '…'" in text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
+def test_interrupted_run_ends_its_kernel_and_says_so(tmp_path: Path) -> None:
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    source = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)"
+    nbformat.write(new_notebook(cells=[new_code_cell(source)]), tmp_path / "long.ipynb")
+    command = [sys.executable, "-m", "sem_models", "run", "long.ipynb", "--out", "o"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        pid = tmp_path / "pid"
+        while process.poll() is None and not (pid.is_file() and pid.read_text(encoding="utf-8")):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.strip() == "Interrupted. What was finished before is kept."
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text(encoding="utf-8")), 0)
 
 
 def test_interruption_is_quiet(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:

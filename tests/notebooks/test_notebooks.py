@@ -165,9 +165,23 @@ def test_wrong_settings_stop_at_the_first_step(given: dict[str, str], words: str
         run(FOLDER / "03_moderation_by_activity.ipynb", given, tmp_path, progress=False)
     assert words in str(caught.value)
     executed = nbformat.read(tmp_path / "03_moderation_by_activity.ipynb", as_version=4)
-    stopped = [i for i, c in enumerate(executed.cells) if c.metadata.papermill.get("exception")]
+    stopped = [c.source for c in executed.cells if c.metadata.get("papermill", {}).get("exception")]
     assert len(stopped) == 1
-    assert "Study.open" in executed.cells[stopped[0]].source
+    assert "Study.open" in stopped[0]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_papermill_itself_is_refused_an_undeclared_parameter(name: str, tmp_path: Path) -> None:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    target = tmp_path / "out.ipynb"
+    with pytest.raises(PapermillExecutionError, match="has no parameter 'modle'") as caught:
+        papermill.execute_notebook(
+            str(FOLDER / f"{name}.ipynb"), str(target), parameters={"modle": "x"}, progress_bar=False
+        )
+    assert "guard" in caught.value.source
+    assert "<table" not in target.read_text(encoding="utf-8")
 
 
 def test_moderation_needs_a_moderator(tmp_path: Path) -> None:
