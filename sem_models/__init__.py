@@ -22,7 +22,21 @@ _PUBLIC = {
     "ConvergenceError": "sem_models.errors",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = [
+    "__version__",
+    "ConvergenceError",
+    "DataError",
+    "Fit",
+    "IdentificationError",
+    "ModelSpec",
+    "SEMError",
+    "SpecError",
+    "catalogue_names",
+    "fit",
+    "invariance",
+    "load",
+    "moderate",
+]
 
 if TYPE_CHECKING:
     from sem_models.errors import ConvergenceError, DataError, IdentificationError, SEMError, SpecError

@@ -13,6 +13,7 @@ import numpy as np
 from sem_models.errors import DataError
 from sem_models.estimation import kernels, moment_space
 from sem_models.model.ram import Array, RamModel
+from sem_models.observed import moment_likelihood
 from sem_models.observed.fourth_moments import asymptotic_covariance
 from sem_models.observed.patterns import complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
@@ -111,7 +112,7 @@ def least_squares(ram: RamModel, sample: Sample, kind: Kind) -> LeastSquares:
         weight = np.broadcast_to(np.eye(moments.shape[1]), (len(n), moments.shape[1], moments.shape[1]))
     elif kind == "GLS":
         complete = complete_patterns(n, sample.mean, cov)
-        normal = moment_space.curvature(
+        normal = moment_likelihood.curvature(
             discrepancy(cov, sample.mean, complete), complete, len(n), observed=False
         )
         weight = normal / share[:, None, None]

@@ -1,7 +1,6 @@
-"""Curvature and scores in the space of the moments (vech Σ, μ), for many missing patterns at once.
+"""From the moments (vech Σ, μ) to the parameters by the chain rule.
 
-With t patterns the sums over patterns of W⊗W are two matrix products, whatever t is; the chain rule then
-takes them to the parameters. Coordinates of a group: σ_ij for i ≥ j in row order, then μ; r = p(p+1)/2 + p.
+Coordinates of a group: σ_ij for i ≥ j in row order, then μ; r = p(p+1)/2 + p.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from sem_models.estimation.kernels import Implied, mean_slopes
-from sem_models.model.ram import Array, IntArray, Slots
-from sem_models.observed.patterns import Discrepancy, Patterns
+from sem_models.model.ram import Array, Slots
 
 
 def jacobian(slots: Slots, at: Implied) -> Array:
@@ -21,55 +19,6 @@ def jacobian(slots: Slots, at: Implied) -> Array:
     sigma = slots.weight * (za[..., i, :] * zb[..., j, :] + zb[..., i, :] * za[..., j, :])
     mu = mean_slopes(slots, at.eta)[..., None, :] * z[..., slots.row]
     return np.concatenate([sigma, mu], axis=-2)
-
-
-def curvature(parts: Discrepancy, patterns: Patterns, n_groups: int, *, observed: bool) -> Array:
-    """Second derivative of ½ Σ_t share_t value_t in the moments, (g, r, r); expected if not `observed`."""
-    out = []
-    share = patterns.share
-    for g in range(n_groups):
-        t = np.flatnonzero(patterns.group == g)
-        weight, portion = parts.weight[t], share[t]
-        n_t, p = weight.shape[0], weight.shape[1]
-        flat = weight.reshape(n_t, p * p)
-        scaled = portion[:, None] * flat
-        mean_weight = scaled.sum(axis=0).reshape(p, p)
-        cross = np.zeros((p, p, p))
-        if observed:
-            fitted = weight @ parts.second[t] @ weight
-            residual = (weight - fitted).reshape(n_t, p * p)
-            tensor = scaled.T @ fitted.reshape(n_t, p * p) - (portion[:, None] * residual).T @ flat
-            u_vec = (weight @ parts.shift[t][..., None])[..., 0]
-            cross = ((portion[:, None] * u_vec).T @ flat).reshape(p, p, p)
-        else:
-            tensor = scaled.T @ flat
-        out.append(_assemble(tensor.reshape(p, p, p, p), cross, mean_weight))
-    return np.stack(out)
-
-
-def _assemble(tensor: Array, cross: Array, mean_weight: Array) -> Array:
-    p = len(mean_weight)
-    i, j = np.tril_indices(p)
-    half = np.where(i == j, 0.5, 1.0)
-    r_i, r_j, c_i, c_j = i[:, None], j[:, None], i[None, :], j[None, :]
-    sigma = half[:, None] * half * (tensor[r_i, c_i, r_j, c_j] + tensor[r_i, c_j, r_j, c_i])
-    mixed = half[:, None] * (cross[i, j, :] + cross[j, i, :])
-    return np.block([[sigma, mixed], [mixed.T, mean_weight]])
-
-
-def moment_scores(
-    parts: Discrepancy, patterns: Patterns, values: Array, mu: Array, pattern: IntArray
-) -> Array:
-    """∂ log-likelihood / ∂(vech Σ, μ) of each row of one group, (n_rows, r).
-
-    values (n_rows, p) with NaN where missing; mu (p,); pattern (n_rows,) each row's pattern.
-    """
-    centered = np.where(np.isnan(values), 0.0, values - mu)
-    weight = parts.weight[pattern]
-    z = (weight @ centered[..., None])[..., 0]
-    i, j = np.tril_indices(values.shape[1])
-    sigma = np.where(i == j, 0.5, 1.0) * (z[:, i] * z[:, j] - weight[:, i, j])
-    return np.concatenate([sigma, z], axis=1)
 
 
 def chain(curve: Array, jac: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sem_models.estimation import kernels, moment_space
 from sem_models.model.ram import Array, RamModel
+from sem_models.observed import moment_likelihood
 from sem_models.observed.patterns import Discrepancy, Patterns, discrepancy
 
 
@@ -71,7 +72,7 @@ class NormalTheory:
         if len(self.patterns.group) == self.ram.n_groups:
             kernel = kernels.hessian if observed else kernels.expected_information
             return self.ram.spread_matrix(kernel(slots, at, parts, self.patterns))
-        curve = moment_space.curvature(parts, self.patterns, self.ram.n_groups, observed=observed)
+        curve = moment_likelihood.curvature(parts, self.patterns, self.ram.n_groups, observed=observed)
         by_slot = moment_space.chain(curve, moment_space.jacobian(slots, at))
         if observed:
             by_slot = by_slot + kernels.second_order(slots, at, parts, self.patterns)

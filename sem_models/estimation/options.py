@@ -13,11 +13,13 @@ from typing import Any
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.estimators import (
     ESTIMATORS,
-    LATER as LATER_ESTIMATORS,
     RESIDUAL_TESTS,
     SCALED_TESTS,
     STANDARD_ERRORS,
     Discrepancy,
+)
+from sem_models.estimation.estimators import (
+    LATER as LATER_ESTIMATORS,
 )
 from sem_models.model.table import TableOptions
 

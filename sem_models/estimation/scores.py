@@ -7,6 +7,7 @@ import numpy as np
 from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.model.ram import Array
+from sem_models.observed import moment_likelihood
 from sem_models.observed.sample import Rows
 
 
@@ -22,7 +23,7 @@ def free_scores(objective: NormalTheory, point: Point, rows: tuple[Rows, ...]) -
             by_slot = kernels.case_scores(ram.slots, point.at, point.parts.weight[g], block.values - mu, g)
         else:
             by_slot = (
-                moment_space.moment_scores(point.parts, patterns, block.values, mu, block.pattern) @ jac[g]
+                moment_likelihood.moment_scores(point.parts, patterns, block.values, mu, block.pattern) @ jac[g]
             )
         out = np.zeros((len(by_slot), ram.n_free))
         used = ram.slots.free[g] >= 0

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sem_models.estimation import moment_space
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import minimize
@@ -19,6 +18,7 @@ from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.test_statistics import ChiSquare, moments_explained, n_moments
 from sem_models.model.ram import Array
+from sem_models.observed import moment_likelihood
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import pairwise_moments
 
@@ -226,7 +226,7 @@ def _lisrel_and_gfi(
         weight = solved.objective.weight
     else:
         parts = discrepancy(at.sigma, mu, sample.patterns)
-        weight = moment_space.curvature(parts, sample.patterns, g, observed=False)
+        weight = moment_likelihood.curvature(parts, sample.patterns, g, observed=False)
     by_group = [_lisrel(cov[k], mean[k], at.sigma[k], mu[k], weight[k], counted) for k in range(g)]
     lisrel = float(sample.share @ np.array(by_group))
     plain, corrected = solved.chi_square.statistic, misfit[0] if misfit is not None else None

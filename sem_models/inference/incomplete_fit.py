@@ -18,6 +18,7 @@ from sem_models.estimation import moment_space
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.inference.test_statistics import moments_explained
 from sem_models.model.ram import Array
+from sem_models.observed import moment_likelihood
 from sem_models.observed.patterns import Patterns, complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
 
@@ -39,14 +40,14 @@ def saturated_parts(sample: Sample, objective: NormalTheory, *, robust: bool) ->
     keep = moments_explained(sample, objective.ram.exogenous, has_means=objective.ram.has_means)
     complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
     at_complete = discrepancy(sample.cov, sample.mean, complete)
-    weight = moment_space.curvature(at_complete, complete, g, observed=False)
+    weight = moment_likelihood.curvature(at_complete, complete, g, observed=False)
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)
-    information = moment_space.curvature(parts, sample.patterns, g, observed=True)
+    information = moment_likelihood.curvature(parts, sample.patterns, g, observed=True)
     meat = None
     if robust and sample.rows is not None:
         blocks = []
         for k, rows in enumerate(sample.rows):
-            scores = moment_space.moment_scores(
+            scores = moment_likelihood.moment_scores(
                 parts, sample.patterns, rows.values, sample.mean[k], rows.pattern
             )
             blocks.append(scores.T @ scores / sample.n)

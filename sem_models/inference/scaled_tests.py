@@ -19,6 +19,7 @@ from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.inference.test_statistics import moments_explained
 from sem_models.model.ram import Array, RamModel
+from sem_models.observed import moment_likelihood
 from sem_models.observed.fourth_moments import asymptotic_covariance
 from sem_models.observed.patterns import complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
@@ -71,7 +72,7 @@ def normal_weight(
     mu = point.at.mu if objective.ram.has_means else sample.mean
     complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
     parts = discrepancy(point.at.sigma, mu, complete)
-    weight = moment_space.curvature(parts, complete, objective.ram.n_groups, observed=False)
+    weight = moment_likelihood.curvature(parts, complete, objective.ram.n_groups, observed=False)
     return tuple(w[np.ix_(keep, keep)] for w in weight)
 
 
@@ -98,7 +99,7 @@ def normal_gamma(sample: Sample, keep: Array) -> tuple[Array, ...]:
     n = sample.n_by_group
     cov = sample.cov if sample.unbiased else sample.cov * (n / (n - 1.0))[:, None, None]
     complete = complete_patterns(n, sample.mean, cov)
-    weight = moment_space.curvature(discrepancy(cov, sample.mean, complete), complete, len(n), observed=False)
+    weight = moment_likelihood.curvature(discrepancy(cov, sample.mean, complete), complete, len(n), observed=False)
     return tuple(np.linalg.inv(w)[np.ix_(keep, keep)] for w in weight)
 
 

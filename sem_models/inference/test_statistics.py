@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
-from sem_models.estimation import moment_space
 from sem_models.model.ram import Array, IntArray
+from sem_models.observed import moment_likelihood
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import Sample
 
@@ -85,10 +85,10 @@ def saturated_trace(sample: Sample, exogenous: IntArray, *, has_means: bool) -> 
         return sum(_complete_trace(rows.values, exogenous, has_means=has_means) for rows in sample.rows)
     keep = moments_explained(sample, exogenous, has_means=has_means)
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)
-    information = moment_space.curvature(parts, sample.patterns, len(sample.groups), observed=True)
+    information = moment_likelihood.curvature(parts, sample.patterns, len(sample.groups), observed=True)
     total = 0.0
     for g, rows in enumerate(sample.rows):
-        scores = moment_space.moment_scores(
+        scores = moment_likelihood.moment_scores(
             parts, sample.patterns, rows.values, sample.mean[g], rows.pattern
         )[:, keep]
         meat = scores.T @ scores / sample.n

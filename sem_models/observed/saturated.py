@@ -2,48 +2,106 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sem_models.errors import DataError
 from sem_models.model.ram import Array
-from sem_models.observed.patterns import Patterns, discrepancy, sum_by_group
+from sem_models.observed import moment_likelihood
+from sem_models.observed.patterns import Discrepancy, Patterns, discrepancy, sum_by_group
 
 MAX_STEPS = 2_000
+ROUGH = 1e-3
+"""Change of an EM step, in standard deviations, from which Newton's method takes over."""
 TOLERANCE = 1e-11
+"""Change of a step at which the moments count as found, in standard deviations."""
 
 
 def saturated_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
     """Σ̃ (g, p, p) and μ̃ (g, p) that maximize the normal likelihood of the observed values.
 
-    EM for the multivariate normal with missing values (Little & Rubin, 2002, section 11.2), accelerated
-    by squared extrapolation (Varadhan & Roland, 2008, SQUAREM, scheme S3). Raises DataError where it
-    does not settle.
+    EM for the multivariate normal with missing values (Little & Rubin, 2002, section 11.2), accelerated by
+    squared extrapolation (Varadhan & Roland, 2008, SQUAREM, scheme S3), until Newton's method can finish.
+    Works in standard deviations of the observed values. Raises DataError where it does not settle.
     """
     if patterns.complete:
         return patterns.cov.copy(), patterns.mean.copy()
-    share = patterns.size / sum_by_group(patterns.size, patterns.group, n_groups, -1)[patterns.group]
-    mean = _weighted_by_variable(patterns, patterns.mean, n_groups)
-    centered = patterns.mean - np.where(patterns.seen, mean[patterns.group], 0.0)
-    variance = _weighted_by_variable(
-        patterns, np.diagonal(patterns.cov, axis1=-2, axis2=-1) + centered**2, n_groups
+    mean, variance = _available_moments(patterns, n_groups)
+    center, spread = mean[patterns.group], np.sqrt(variance)[patterns.group]
+    unit = np.sqrt(variance)
+    scaled = replace(
+        patterns,
+        mean=np.where(patterns.seen, (patterns.mean - center) / spread, 0.0),
+        cov=patterns.cov / (spread[:, :, None] * spread[:, None, :]),
     )
+    found_cov, found_mean = _standardized_moments(scaled, n_groups)
+    return found_cov * unit[:, :, None] * unit[:, None, :], mean + unit * found_mean
+
+
+def _standardized_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
     p = patterns.seen.shape[1]
-    state = np.concatenate([mean, _pack(variance[..., None] * np.eye(p))], axis=1)
+    share = patterns.size / sum_by_group(patterns.size, patterns.group, n_groups, -1)[patterns.group]
+    state = np.concatenate([np.zeros((n_groups, p)), _pack(np.broadcast_to(np.eye(p), (n_groups, p, p)))], axis=1)
+    tolerance = ROUGH
     for _ in range(MAX_STEPS):
         first = _em_step(state, patterns, share, n_groups)
         second = _em_step(first, patterns, share, n_groups)
         step, curve = first - state, second - 2 * first + state
-        scale = 1.0 + np.abs(second)
-        if (np.abs(second - first) / scale).max() < TOLERANCE:
-            mean, cov = second[:, :p], _unpack(second[:, p:], p)
-            return cov, mean
+        if np.abs(second - first).max() < tolerance:
+            finished = _newton(second, patterns, n_groups)
+            if finished is not None:
+                return finished
+            if tolerance == TOLERANCE:
+                return _unpack(second[:, p:], p), second[:, :p]
+            tolerance = TOLERANCE
         length = -np.sqrt((step**2).sum() / max((curve**2).sum(), 1e-300))
         state = _extrapolate(state, step, curve, min(length, -1.0), second, p)
     raise DataError(
-        "The means and covariances of the incomplete data could not be estimated: some pairs of "
-        "items are hardly ever "
-        "answered together. Leave out the item with the most missing answers, or use missing='listwise'."
+        "The means and covariances of the incomplete data could not be estimated: some pairs of items are "
+        "hardly ever answered together. Leave out the item with the most missing answers, or use "
+        "missing='listwise'."
     )
+
+
+def _newton(state: Array, patterns: Patterns, n_groups: int) -> tuple[Array, Array] | None:
+    """Newton's method on the moments; None where the likelihood is not concave at a point on the way."""
+    p = patterns.seen.shape[1]
+    i, j = np.tril_indices(p)
+    cov, mean = _unpack(state[:, p:], p), state[:, :p]
+    for _ in range(12):
+        try:
+            parts = discrepancy(cov, mean, patterns)
+            curvature = moment_likelihood.curvature(parts, patterns, n_groups, observed=True)
+            slope = _slope(parts, patterns, n_groups)
+            np.linalg.cholesky(curvature)
+        except np.linalg.LinAlgError:
+            return None
+        step = np.linalg.solve(curvature, slope[..., None])[..., 0]
+        cov, mean = cov.copy(), mean - step[:, len(i) :]
+        cov[:, i, j] -= step[:, : len(i)]
+        cov[:, j, i] = cov[:, i, j]
+        if np.abs(step).max() < TOLERANCE:
+            return cov, mean
+    return None
+
+
+def _slope(parts: Discrepancy, patterns: Patterns, n_groups: int) -> Array:
+    """∂ ½ Σ_t share_t value_t / ∂(vech Σ, μ), (g, r)."""
+    share, weight = patterns.share, parts.weight
+    residual = share[:, None, None] * (weight - weight @ parts.second @ weight)
+    matrix = sum_by_group(residual, patterns.group, n_groups, -3)
+    vector = sum_by_group(share[:, None] * (weight @ parts.shift[..., None])[..., 0], patterns.group, n_groups, -2)
+    i, j = np.tril_indices(weight.shape[-1])
+    return np.concatenate([np.where(i == j, 0.5, 1.0) * matrix[:, i, j], -vector], axis=1)
+
+
+def _available_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
+    """Mean and variance of each variable from the rows that have it, (g, p) each."""
+    mean = _weighted_by_variable(patterns, patterns.mean, n_groups)
+    centered = patterns.mean - np.where(patterns.seen, mean[patterns.group], 0.0)
+    squares = np.diagonal(patterns.cov, axis1=-2, axis2=-1) + centered**2
+    return mean, _weighted_by_variable(patterns, squares, n_groups)
 
 
 def _extrapolate(state: Array, step: Array, curve: Array, length: float, fallback: Array, p: int) -> Array:
