@@ -14,6 +14,7 @@ CFI_DROP, RMSEA_RISE = -0.010, 0.015
 """Change of fit up to which a level of invariance is retained (Chen, 2007, for N > 300)."""
 TOO_CLOSE = 0.85
 """Latent correlation above which two constructs are too close to compare their weights."""
+NOTHING = "No finding is stated here, because the estimation did not converge."
 HELD = {"metric": "equal loadings", "scalar": "equal intercepts", "strict": "equal residual variances"}
 
 
@@ -121,7 +122,7 @@ def status_sentences(status: Status, what: str) -> tuple[str, ...]:
         "is NOT STATIONARY": status.stationary,
         "is NOT ADMISSIBLE": status.admissible,
     }
-    trouble = " and ".join(words for words, fine in flags.items() if not fine)
+    trouble = listing(words for words, fine in flags.items() if not fine)
     after = "Its figures must not be interpreted." if not status.converged else "Interpret with care."
     return (" ".join([f"Caution: {what} {trouble}.", *status.reasons, after]),)
 

@@ -102,6 +102,8 @@ class Study:
                 f"{shown}. {near}"
             )
         reference = _reference(frame, spec, moderator, reference_group)
+        if moderator is not None:
+            _check_sizes(frame, spec, moderator, missing)
         resolve(
             {}, estimator=estimator, missing=missing, group=moderator, group_equal=(), group_partial=(),
             engine="native", seed=None, has_groups=moderator is not None, has_intercepts=False,
@@ -291,6 +293,9 @@ def _reference(
         if reference_group is not None:
             raise SpecError("reference_group= needs moderator= the column that holds the groups.")
         return None
+    if moderator not in frame.columns:
+        near = did_you_mean(moderator, frame.columns, noun="columns")
+        raise DataError(f"moderator='{moderator}' is not a column of the data. {near}")
     labels = group_labels(frame, moderator)
     if reference_group is not None:
         if str(reference_group) not in labels:
@@ -299,6 +304,21 @@ def _reference(
         return str(reference_group)
     named = [g.reference for g in spec.groups if g.column == moderator and g.reference in labels]
     return named[0] if named else labels[0]
+
+
+def _check_sizes(frame: pd.DataFrame, spec: ModelSpec, moderator: str, missing: str) -> None:
+    """Refuse groups that no model can be fitted to, before anything is computed."""
+    answered = frame[list(spec.items)].notna()
+    usable = answered.any(axis=1) if missing == "fiml" else answered.all(axis=1)
+    sizes = frame.loc[usable, moderator].value_counts()
+    small = sizes[sizes <= len(spec.items)]
+    if len(small):
+        least = small.min()
+        raise DataError(
+            f"{len(small)} of the {len(sizes)} groups of moderator='{moderator}' have no more usable rows than the "
+            f"model has items ({len(spec.items)}); the smallest has {'fewer than 5' if least < 5 else least}. Merge "
+            "groups, use a smaller model, or choose another moderator."
+        )
 
 
 def _data_path(data: str | Path) -> Path:

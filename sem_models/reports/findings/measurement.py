@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from sem_models.inference.result import Fit
@@ -18,6 +19,10 @@ ESTIMATE_COLUMNS = ["est", "se", "pvalue", "ci_lower", "ci_upper"]
 QUALITY_COLUMNS = (
     "construct", "n_items", "alpha", "alpha_lower", "alpha_upper", "alpha_n", "omega", "cr", "ave", "note",
 )  # fmt: skip
+PAIR_COLUMNS = (
+    "construct_1", "construct_2", "correlation", "ave_1", "ave_2", "fornell_larcker", "htmt", "htmt2",
+    "htmt_verdict",
+)  # fmt: skip
 STD_COLUMNS = ["est_std", "ci_lower_std", "ci_upper_std"]
 
 
@@ -28,6 +33,7 @@ def section(study: Study) -> Section:
     fit = study.fit
     quality, pairs = _quality(study), distinct(study)
     measures = say.fit_sentence(fit.measures())
+    text = (measures, *_weakest(quality, study), *_validity(pairs, study))
     tables = (
         Table(
             "reliability", "Reliability and convergent validity", quality, names=study.names,
@@ -37,8 +43,9 @@ def section(study: Study) -> Section:
         ),
         Table(
             "discriminant_validity", "Are the constructs distinct?", pairs, names=study.names,
-            note="Fornell–Larcker: met where r² is below both AVE. HTMT2: below .85 distinct, below .90 "
-            "borderline.",
+            shown=PAIR_COLUMNS,
+            note="F–L (Fornell–Larcker): met where the squared r is below both AVE. HTMT2: below .85 distinct, "
+            "below .90 borderline.",
         ),
         Table(
             "loadings", "Loadings", parameters(fit, "=~"), names=study.construct_names,
@@ -49,9 +56,11 @@ def section(study: Study) -> Section:
         "measurement",
         "Do the items measure the constructs?",
         fit.header.line(),
-        (measures, *_weakest(quality, study), *_validity(pairs, study)),
+        (measures, *_weakest(quality, study), *_validity(pairs, study))
+        if fit.status.converged
+        else (say.NOTHING,),
         key=(measures,) if fit.status.converged else (),
-        tables=tables,
+        tables=tuple(t for t in tables if len(t.frame)),
         charts={"loadings": loadings(fit.standardized(), names=study.names, subtitle=fit.header.line())},
         cautions=say.status_sentences(fit.status, "the model on all customers"),
     )
@@ -67,10 +76,13 @@ def distinct(study: Study) -> pd.DataFrame:
 
     observed = study.fit.sample_moments()[""]["cov"]
     pairs = fornell_larcker(study.fit.estimates(), observed).drop(columns="group")
+    pairs = pairs.rename(columns={"verdict": "fornell_larcker"})
     multi = {c: list(items) for c, items in study.constructs.items() if len(items) > 1}
+    if len(multi) < 2:
+        return pairs.assign(htmt=np.nan, htmt2=np.nan, htmt_verdict="")
     items = [i for v in multi.values() for i in v]
     ratios = htmt_table(observed.loc[items, items], multi)
-    return pairs.rename(columns={"verdict": "fornell_larcker"}).merge(
+    return pairs.merge(
         ratios.rename(columns={"verdict": "htmt_verdict"}), on=["construct_1", "construct_2"], how="left"
     )
 
@@ -116,6 +128,8 @@ def _weakest(quality: pd.DataFrame, study: Study) -> list[str]:
 
 
 def _validity(pairs: pd.DataFrame, study: Study) -> list[str]:
+    if not len(pairs):
+        return []
     name = say.as_names(study.names)
     same = pairs[(pairs["htmt_verdict"] == "not distinct") | (pairs["correlation"] > say.TOO_CLOSE)]
     failed = pairs[(pairs["fornell_larcker"] == "not met") & ~pairs.index.isin(same.index)]

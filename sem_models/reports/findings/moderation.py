@@ -42,12 +42,13 @@ def section(study: Study) -> Section:
     warned, tested = _measured_alike(steps), len(found.differences())
     number = f"Each of the {tested} paths is tested on its own at 5 %, without adjustment for their number."
     short = [f"{_rest(len(clear), tested)}; p values are not adjusted for the number of paths."]
+    converged = all(fit.status.converged for fit in found.invariance.fits.values())
     return Section(
         "moderation",
         f"Does it depend on {study.moderator_title}?",
         found.header.line(),
-        (*say.invariance_sentences(steps), *warned, *clear, *silent, number),
-        key=(*warned, *clear, *short) if found.fit.status.converged else (),
+        (*say.invariance_sentences(steps), *warned, *clear, *silent, number) if converged else (say.NOTHING,),
+        key=(*warned, *clear, *short) if converged else (),
         tables=_tables(study, found),
         charts=_charts(study, found),
         cautions=tuple(cautions),

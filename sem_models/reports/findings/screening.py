@@ -23,7 +23,7 @@ def section(study: Study) -> Section:
     found = _screened(study)
     n, complete = len(study.frame), int(found.missing["n_complete"].iloc[0])
     pairs = _duplicates(study)
-    issues = [*_pair_sentences(pairs, study), *_issue_sentences(found.issues)]
+    issues = [*_pair_sentences(pairs), *_issue_sentences(found.issues)]
     text = [
         f"The file holds {n} customers; {complete} of them answered all {len(found.items)} items the model "
         "uses." + _most_missing(found.items),
@@ -80,20 +80,19 @@ def _duplicates(study: Study) -> pd.DataFrame:
     return pairs
 
 
-def _pair_sentences(pairs: pd.DataFrame, study: Study) -> list[str]:
+def _pair_sentences(pairs: pd.DataFrame) -> list[str]:
     """Near-duplicates, first those that would enter the model together."""
     out = []
     for kind, consequence in (
-        ("both", "the model uses both of them: leave one out, and find out how the other was made"),
-        ("one", "one looks made from the other; the model uses only one of them"),
-        ("none", "one looks made from the other; the model uses neither"),
+        ("both", "The model uses both of each pair: leave one out, and find out how the other was made."),
+        ("one", "They look made from one another; the model uses one of each pair."),
+        ("none", "They look made from one another; the model uses neither."),
     ):
         rows = pairs[pairs["in_model"] == kind].to_dict("records")
         if rows:
             shown = [f"{r['item_1']} and {r['item_2']} ({say.num(float(r['r']))})" for r in rows]
             named = "; ".join(shown[:6]) + (f"; and {len(shown) - 6} more" if len(shown) > 6 else "")
-            noun = "this pair of items" if len(rows) == 1 else f"these {len(rows)} pairs of items"
-            out.append(f"Near-duplicates, {noun} correlate .95 or more: {named}. In each, {consequence}.")
+            out.append(f"Near-duplicate items (correlations of .95 or more): {named}. {consequence}")
     return out
 
 

@@ -50,17 +50,18 @@ def section(study: Study) -> Section:
     said, first = _associations(scaled, study)
     contrasts = claim_contrasts(study)
     claims, key_claims = claim_sentences(contrasts, study)
+    text = (
+        say.fit_sentence(fit.measures()),
+        *said,
+        *_correlations(fit, scaled, study),
+        *claims,
+        "These are associations, not effects of interventions: service was not assigned at random.",
+    )
     return Section(
         "structure",
         "What goes with what?",
         header,
-        (
-            say.fit_sentence(fit.measures()),
-            *said,
-            *_correlations(fit, scaled, study),
-            *claims,
-            "These are associations, not effects of interventions: service was not assigned at random.",
-        ),
+        text if fit.status.converged else (say.NOTHING,),
         key=(*first, *key_claims) if fit.status.converged else (),
         tables=tuple(_tables(study, contrasts)),
         charts={
