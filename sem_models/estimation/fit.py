@@ -13,9 +13,9 @@ from sem_models.errors import DataError, SpecError
 from sem_models.estimation.identification import check_identified
 from sem_models.estimation.least_squares import LeastSquares, least_squares
 from sem_models.estimation.objective import NormalTheory
-from sem_models.estimation.optimizer import Outcome, Solution, minimize
+from sem_models.estimation.optimizer import Outcome, minimize
 from sem_models.estimation.options import Options, resolve
-from sem_models.estimation.starts import starting_values
+from sem_models.estimation.starts import starting_point
 from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
@@ -128,39 +128,28 @@ def fit(
 def solve(table: ParameterTable, sample: Sample, options: Options, start: np.ndarray | None = None) -> Solved:
     """Estimate a parameter table on a sample: identification, starting values, optimization."""
     ram = build_ram(table, sample.cov, sample.mean)
-    objective: NormalTheory | LeastSquares = NormalTheory(ram, sample.patterns, sample.mean)
-    begin = start
+    complete = NormalTheory(ram, complete_patterns(sample.n_by_group, sample.mean, sample.cov), sample.mean)
+    begin = starting_point(complete, table, sample) if start is None else complete.at(start)
     if begin is None:
-        begin = starting_values(table, ram, sample.cov, sample.mean)
-        if objective.at(begin) is None:
-            begin = starting_values(table, ram, sample.cov, sample.mean, structural=False)
+        raise SpecError(Outcome.BAD_START.value)
     if options.check_identification:
-        check_identified(objective, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
+        check_identified(complete, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
+    limits = {"n_rows": sample.n, "max_iterations": options.max_iterations}
+    objective: NormalTheory | LeastSquares = complete
     if options.discrepancy != "ML":
         objective = least_squares(ram, sample, options.discrepancy)
-    if not sample.complete and isinstance(objective, NormalTheory):
-        begin = _complete_data_start(objective, sample, begin, options.max_iterations)
-    solution = minimize(objective, begin, n_rows=sample.n, max_iterations=options.max_iterations)
+        solution = minimize(objective, begin.params, **limits)
+    elif not sample.complete:
+        # what fits the EM moments as if they were complete is close to the FIML optimum, and cheap
+        objective = NormalTheory(ram, sample.patterns, sample.mean)
+        near = minimize(complete, begin, tolerance=1e-3, **limits).point
+        usable = near is not None and objective.at(near.params) is not None
+        solution = minimize(objective, near.params if usable else begin.params, **limits)
+    else:
+        solution = minimize(objective, begin, **limits)
     if solution.outcome is Outcome.BAD_START:
         raise SpecError(Outcome.BAD_START.value)
     return Solved(table, ram, sample, options, objective, solution)
-
-
-def _complete_data_start(
-    objective: NormalTheory, sample: Sample, begin: np.ndarray, max_iterations: int
-) -> np.ndarray:
-    """Parameters that fit the EM moments as if they were complete: close to the FIML optimum, and cheap."""
-    complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
-    near: Solution = minimize(
-        NormalTheory(objective.ram, complete, sample.mean),
-        begin,
-        n_rows=sample.n,
-        max_iterations=max_iterations,
-        tolerance=1e-3,
-    )
-    if near.point is None or objective.at(near.point.params) is None:
-        return begin
-    return near.point.params
 
 
 def _specification(model: Any) -> tuple[str, ModelSpec | None]:

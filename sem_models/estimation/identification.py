@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sem_models.errors import IdentificationError
-from sem_models.estimation.objective import NormalTheory
+from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
 
@@ -16,7 +16,7 @@ CLEAR_PIVOT = 1e-3
 """A Cholesky pivot of the scaled information above this leaves no doubt about its rank."""
 
 
-def check_identified(objective: NormalTheory, table: ParameterTable, start: Array, n_moments: int) -> None:
+def check_identified(objective: NormalTheory, table: ParameterTable, start: Point, n_moments: int) -> None:
     """Raise IdentificationError naming the parameters along the flat directions, if there are any.
 
     Local identification: the information matrix of Σ(θ), μ(θ) has full rank almost everywhere (Bollen, 1989,
@@ -35,7 +35,7 @@ def check_identified(objective: NormalTheory, table: ParameterTable, start: Arra
     rng = np.random.default_rng(20031)
     flat: Array | None = None
     for _ in range(2):
-        directions = _flat_directions(objective, _nearby(objective, start, rng))
+        directions = _flat_directions(objective, _nearby(objective, start.params, rng))
         if directions is None:
             continue
         if directions.shape[1] == 0:
@@ -57,11 +57,8 @@ def check_identified(objective: NormalTheory, table: ParameterTable, start: Arra
     )
 
 
-def _full_rank(objective: NormalTheory, params: Array) -> bool:
+def _full_rank(objective: NormalTheory, point: Point) -> bool:
     """Whether the scaled information is safely positive definite, by its Cholesky pivots."""
-    point = objective.at(params)
-    if point is None:
-        return False
     information = objective.information(point)
     scale = np.sqrt(np.diagonal(information))
     if (scale < 1e-150).any():

@@ -80,23 +80,23 @@ PATIENCE = 100
 
 def minimize(
     objective: Objective,
-    start: Array,
+    start: Array | Point,
     *,
     n_rows: float,
     max_iterations: int = 500,
     tolerance: float = 1e-9,
 ) -> Solution:
-    """Minimize from `start`; converged when the optimum is an estimated `tolerance` standard errors away.
+    """Minimize from `start`, parameters or a point of this objective; converged when the optimum is an estimated `tolerance` standard errors away.
 
     A step is halved until the objective decreases (Armijo). Where that leaves little of it, the expected
     information is far from the curvature of these data, and a trust region on the observed Hessian takes
     over. All steps are invariant to the scales of the variables.
     """
-    point = objective.at(start)
+    point = objective.at(start) if isinstance(start, np.ndarray) else start
     if point is None:
         return Solution(None, np.zeros_like(start), Outcome.BAD_START, 0, np.inf)
     gradient = objective.gradient(point)
-    if not len(start):
+    if not len(gradient):
         return Solution(point, gradient, Outcome.CONVERGED, 0, 0.0)
     decrement = np.inf
     target = tolerance**2 / n_rows

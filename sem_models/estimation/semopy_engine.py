@@ -22,7 +22,7 @@ from sem_models.estimation.identification import check_identified
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options
-from sem_models.estimation.starts import starting_values
+from sem_models.estimation.starts import starting_point
 from sem_models.inference.solved import STATIONARY, Solved
 from sem_models.inference.test_statistics import n_moments
 from sem_models.model.ram import Array, RamModel, build_ram
@@ -104,10 +104,12 @@ def solve_with_semopy(table: ParameterTable, sample: Sample, options: Options) -
         raise SpecError(f"engine='semopy' cannot fit this: {'; '.join(reasons)}. {REMEDY}")
     ram = build_ram(table, sample.cov, sample.mean)
     objective = NormalTheory(ram, sample.patterns, sample.mean)
-    begin = starting_values(table, ram, sample.cov, sample.mean)
+    begin = starting_point(objective, table, sample)
+    if begin is None:
+        raise SpecError(Outcome.BAD_START.value)
     if options.check_identification:
         check_identified(objective, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
-    translation = translate(table, ram, begin, raw=sample.rows is not None)
+    translation = translate(table, ram, begin.params, raw=sample.rows is not None)
     found = fit_semopy(translation, sample, max_iterations=options.max_iterations)
     point = objective.at(found.params)
     if point is None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable, Row
+from sem_models.observed.sample import Sample
 
 
 def starting_values(
@@ -30,7 +32,19 @@ def starting_values(
             row = table.rows[number]
             if row.block == g + 1:
                 free[x] = row.start if row.start is not None else values[row.key]
+    if not table.equalities:  # the reduction only shares labels: an average of the rows that share one
+        return np.asarray((free - ram.offset) @ ram.reduction / ram.reduction.sum(axis=0))
     return np.asarray(np.linalg.lstsq(ram.reduction, free - ram.offset, rcond=None)[0])
+
+
+def starting_point(objective: NormalTheory, table: ParameterTable, sample: Sample) -> Point | None:
+    """The starting values as a point of the objective; the simpler ones where the first are not admissible."""
+    for structural in (True, False):
+        values = starting_values(table, objective.ram, sample.cov, sample.mean, structural=structural)
+        point = objective.at(values)
+        if point is not None:
+            return point
+    return None
 
 
 Key = tuple[str, str, str]

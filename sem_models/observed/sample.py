@@ -194,14 +194,16 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     duplicated = sorted({str(c) for c in repeated if c in set(variables)})
     if duplicated:
         raise DataError(f"Column {quoted(duplicated)} is there more than once. Keep one copy of each column.")
-    parts_of = {name: [name] if name in data.columns else name.split(":") for name in variables}
-    unknown = [v for v in dict.fromkeys(chain.from_iterable(parts_of.values())) if v not in data.columns]
+    known = set(data.columns)
+    parts_of = {name: [name] if name in known else name.split(":") for name in variables}
+    unknown = [v for v in dict.fromkeys(chain.from_iterable(parts_of.values())) if v not in known]
     if unknown:
         hints = did_you_mean(unknown[0], data.columns, noun="columns")
         verb = "is not a column" if len(unknown) == 1 else "are not columns"
         raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
     if all(len(parts) == 1 for parts in parts_of.values()):
-        chosen = data[list(variables)]
+        position = {str(name): i for i, name in enumerate(data.columns)}
+        chosen = data.iloc[:, [position[name] for name in variables]]
         if all(isinstance(t, np.dtype) and t.kind in "fiub" for t in chosen.dtypes):
             values = chosen.to_numpy(dtype=np.float64)
             if not np.isinf(values).any():
