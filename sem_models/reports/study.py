@@ -313,11 +313,11 @@ def _check_sizes(frame: pd.DataFrame, spec: ModelSpec, moderator: str, missing: 
     sizes = frame.loc[usable, moderator].value_counts()
     small = sizes[sizes <= len(spec.items)]
     if len(small):
-        least = small.min()
+        least = "fewer than 5" if small.min() < 5 else small.min()
         raise DataError(
-            f"{len(small)} of the {len(sizes)} groups of moderator='{moderator}' have no more usable rows than the "
-            f"model has items ({len(spec.items)}); the smallest has {'fewer than 5' if least < 5 else least}. Merge "
-            "groups, use a smaller model, or choose another moderator."
+            f"{len(small)} of the {len(sizes)} groups of moderator='{moderator}' have no more usable rows "
+            f"than the model has items ({len(spec.items)}); the smallest has {least}. Merge groups, use a "
+            "smaller model, or choose another moderator."
         )
 
 

@@ -44,8 +44,8 @@ def section(study: Study) -> Section:
         Table(
             "discriminant_validity", "Are the constructs distinct?", pairs, names=study.names,
             shown=PAIR_COLUMNS,
-            note="F–L (Fornell–Larcker): met where the squared r is below both AVE. HTMT2: below .85 distinct, "
-            "below .90 borderline.",
+            note="F–L (Fornell–Larcker): met where the squared r is below both AVE. HTMT2: below .85 "
+            "distinct, below .90 borderline.",
         ),
         Table(
             "loadings", "Loadings", parameters(fit, "=~"), names=study.construct_names,
@@ -56,9 +56,7 @@ def section(study: Study) -> Section:
         "measurement",
         "Do the items measure the constructs?",
         fit.header.line(),
-        (measures, *_weakest(quality, study), *_validity(pairs, study))
-        if fit.status.converged
-        else (say.NOTHING,),
+        text if fit.status.converged else (say.NOTHING,),
         key=(measures,) if fit.status.converged else (),
         tables=tuple(t for t in tables if len(t.frame)),
         charts={"loadings": loadings(fit.standardized(), names=study.names, subtitle=fit.header.line())},

@@ -144,7 +144,7 @@ def _difference_sentences(table: pd.DataFrame, study: Study) -> list[str]:
 
 
 def _tables(study: Study, found: Screening, pairs: pd.DataFrame) -> list[Table]:
-    items = found.items.assign(title=found.items["item"].map(study.names).fillna(""))
+    items = found.items.assign(title=[study.names.get(str(i), "") for i in found.items["item"]])
     order = (
         "item",
         "title",
