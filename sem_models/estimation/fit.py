@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
 from sem_models.model.ram import build_ram
 from sem_models.model.syntax import parse
-from sem_models.model.table import ParameterTable, build_table
+from sem_models.model.table import ParameterTable, TableOptions, build_table
 from sem_models.observed.moments import Moments, sample_from_moments
 from sem_models.observed.patterns import complete_patterns
 from sem_models.observed.sample import Sample, group_labels, sample_from_data
@@ -99,7 +100,7 @@ def fit(
         engine=engine, seed=seed, has_groups=len(labels) > 1,
         has_intercepts=any(f.op == "~1" for f in syntax.formulas), has_sample_mean=sample_mean is not None,
     )  # fmt: skip
-    table = build_table(syntax, resolved.table, labels)
+    table = _table(text, resolved.table, labels)
     observed = table.variables.observed
     if frame is not None:
         exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
@@ -123,6 +124,12 @@ def fit(
     else:
         solved = solve(table, sample, resolved)
     return Fit(solved, text, spec_id, _provenance(sample, text, resolved))
+
+
+@lru_cache(maxsize=32)
+def _table(text: str, options: TableOptions, labels: tuple[str, ...]) -> ParameterTable:
+    """The parameter table of a model text, remembered: a batch fits the same model many times."""
+    return build_table(parse(text), options, labels)
 
 
 def solve(table: ParameterTable, sample: Sample, options: Options, start: np.ndarray | None = None) -> Solved:

@@ -90,7 +90,15 @@ def _inverse(information: Array) -> Array | None:
     if (scale == 0).any() or not np.isfinite(scale).all():
         return None
     scaled = information / np.outer(scale, scale)
-    if 1.0 / np.linalg.cond(scaled) < 1e-13:
+    if not _clearly_regular(scaled) and 1.0 / np.linalg.cond(scaled) < 1e-13:
         return None
     inverse = np.linalg.inv(scaled)
     return np.asarray((inverse + inverse.T) / 2 / np.outer(scale, scale))
+
+
+def _clearly_regular(scaled: Array) -> bool:
+    """A cheap sufficient test: no small pivot in the Cholesky factor of a unit-diagonal matrix."""
+    try:
+        return bool(np.diagonal(np.linalg.cholesky(scaled)).min() > 1e-4)
+    except np.linalg.LinAlgError:
+        return False

@@ -201,16 +201,10 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
         hints = did_you_mean(unknown[0], data.columns, noun="columns")
         verb = "is not a column" if len(unknown) == 1 else "are not columns"
         raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
-    if all(len(parts) == 1 for parts in parts_of.values()):
-        position = {str(name): i for i, name in enumerate(data.columns)}
-        chosen = data.iloc[:, [position[name] for name in variables]]
-        if all(isinstance(t, np.dtype) and t.kind in "fiub" for t in chosen.dtypes):
-            values = chosen.to_numpy(dtype=np.float64)
-            if not np.isinf(values).any():
-                return values
     columns = []
     for name in variables:
-        columns.append(np.prod([_as_float(data[part], part) for part in parts_of[name]], axis=0))
+        parts = [_as_float(data[part], part) for part in parts_of[name]]
+        columns.append(parts[0] if len(parts) == 1 else np.prod(parts, axis=0))
     return np.column_stack(columns)
 
 
@@ -233,7 +227,7 @@ def _as_float(column: pd.Series, name: str) -> Array:
 
 
 def _finite(values: Array, name: str) -> Array:
-    if np.isinf(values).any():
+    if not np.isfinite(values).all() and np.isinf(values).any():
         row = int(np.flatnonzero(np.isinf(values))[0]) + 1
         raise DataError(f"Column '{name}' holds an infinite value in row {row}. Make it missing.")
     return values
