@@ -17,7 +17,7 @@ from sem_models.observed import moment_likelihood
 from sem_models.observed.patterns import Patterns
 
 GRADIENT, HESSIAN = 1e-7, 1e-6
-"""Central differences with step 1e-5 err by the third derivative times 1e-10 and by rounding over the step."""
+"""Central differences with step 1e-5 err by 1e-10 third derivatives and by rounding over the step."""
 
 CFA = "EDS =~ e1 + e2 + e3\nPV =~ p1 + p2 + p3\nBI =~ b1 + b2 + b3\n"
 PATHS = CFA + "PV ~ EDS + x\nBI ~ PV + EDS"
@@ -126,7 +126,7 @@ def test_scores_of_single_rows(customers: pd.DataFrame, incomplete: pd.DataFrame
         assert point is not None
         by_row = free_scores(solved.objective, point, solved.sample.rows) @ solved.ram.reduction
         for k in (0, 7, 101):
-            numeric = differences(lambda p, k=k: log_density(p, rows[k]), params)  # type: ignore[misc]
+            numeric = differences(lambda p, row=rows[k]: log_density(p, row), params)  # type: ignore[misc]
             np.testing.assert_allclose(by_row[k], numeric, atol=1e-6 * max(1.0, np.abs(numeric).max()))
 
 

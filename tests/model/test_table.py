@@ -48,7 +48,11 @@ DEFAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
         "f=~x1 f=~x2 f~~f@1 x1~~x1 x2~~x2",
     ),
     "a label leaves the marker fixed": ("f =~ a*x1 + b*x2", {}, "f=~x1@1:a f=~x2:b x1~~x1 x2~~x2 f~~f"),
-    "fixed and labelled at once": ("f =~ x1 + 0.5*x2 + b*x3", {}, "f=~x1@1 f=~x2@0.5 f=~x3:b x1~~x1 x2~~x2 x3~~x3 f~~f"),
+    "fixed and labelled": (
+        "f =~ x1 + 0.5*x2 + b*x3",
+        {},
+        "f=~x1@1 f=~x2@0.5 f=~x3:b x1~~x1 x2~~x2 x3~~x3 f~~f",
+    ),
     "single indicator": ("f =~ x1\ny ~ f", {}, "f=~x1@1 y~f x1~~x1@0 y~~y f~~f"),
     "single indicator, residual stated": (
         "f =~ x1\nx1 ~~ 0.3*x1\ny ~ f",
@@ -118,7 +122,8 @@ GROUPS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"x1~1": "=", "f~1": "@0"},
     ),
     "partial": (
-        {"group_equal": ("loadings", "intercepts"), "group_partial": ("f=~x3", "x2 ~ 1"), "meanstructure": True},
+        {"group_equal": ("loadings", "intercepts"), "group_partial": ("f=~x3", "x2 ~ 1"),
+         "meanstructure": True},
         {"f=~x2": "=", "f=~x3": "", "x1~1": "=", "x2~1": ""},
     ),
     "residuals and covariances": (
@@ -185,7 +190,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("text", REFUSALS)
 def test_what_cannot_be_estimated_is_refused_by_name_and_place(text: str) -> None:
-    with pytest.raises(SpecError, match="(?s)yet.*line [0-9]+, col [0-9]+") as caught:
+    with pytest.raises(SpecError, match=r"(?s)yet.*line [0-9]+, col [0-9]+") as caught:
         table(text)
     assert REFUSALS[text] in str(caught.value)
 
@@ -236,7 +241,7 @@ def test_variables_by_part() -> None:
 def test_every_table_is_consistent(
     n_items: list[int], paths: set[tuple[int, int]], switches: dict[str, bool], equal: set[str]
 ) -> None:
-    """No row twice, every group has the same rows, fixed rows have values, shared labels are free together."""
+    """No row twice, the same rows in every group, fixed rows have values, namesakes are free together."""
     lines = [f"f{i} =~ " + " + ".join(f"x{i}{k}" for k in range(n)) for i, n in enumerate(n_items)]
     lines += [f"f{i} ~ f{j}" for i, j in sorted(paths) if j < i < len(n_items)]
     rows = table("\n".join(lines), ("a", "b"), group_equal=tuple(sorted(equal)), **switches).rows
