@@ -9,9 +9,35 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sem_models.reports.tables import Table
+
 if TYPE_CHECKING:
     from sem_models.inference.result import Fit
 
+MEASURES = {
+    "chisq": "χ²",
+    "df": "Degrees of freedom",
+    "pvalue": "p",
+    "chisq_scaled": "χ², scaled",
+    "pvalue_scaled": "p, scaled",
+    "chisq_scaling_factor": "Scaling correction factor",
+    "cfi": "CFI",
+    "cfi_robust": "CFI, robust",
+    "tli": "TLI",
+    "tli_robust": "TLI, robust",
+    "rmsea": "RMSEA",
+    "rmsea_robust": "RMSEA, robust",
+    "rmsea_ci_lower_robust": "RMSEA, robust, 90 % interval from",
+    "rmsea_ci_upper_robust": "RMSEA, robust, 90 % interval to",
+    "srmr": "SRMR",
+    "logl": "Log-likelihood",
+    "aic": "AIC",
+    "bic": "BIC",
+    "npar": "Free parameters",
+}
+"""Fit measures in words, in the order they are shown."""
+NAME = 26
+"""Letters of a parameter's name and label."""
 HEADS = ("Estimate", "Std.Err", "z-value", "P(>|z|)", "ci.lower", "ci.upper", "Std.lv", "Std.all")
 WIDTHS = (10, 9, 9, 9, 10, 10, 9, 9)
 FIGURES = ("est", "se", "z", "pvalue", "ci_lower", "ci_upper", "std_lv", "std_all")
@@ -128,10 +154,10 @@ def _parameters(fit: Fit) -> Iterator[str]:
             yield ""
             yield f"Group [{label}]:"
         yield from _group_parameters(part, fit)
+        yield from _r_squared(fit, label)
     defined = frame[frame["op"] == ":="]
     if len(defined):
         yield from _section("Defined Parameters:", defined, [f"    {n}" for n in defined["lhs"]])
-    yield from _r_squared(fit)
 
 
 def _group_parameters(part: pd.DataFrame, fit: Fit) -> Iterator[str]:
@@ -153,7 +179,7 @@ def _group_parameters(part: pd.DataFrame, fit: Fit) -> Iterator[str]:
                     kept.append(-1)
                     before = lhs
                 inner = "." if op == "~~" and rhs in endogenous else " "
-                shown = f" ({label[:6]})" if label and not label.startswith(".p") else ""
+                shown = f" ({label[:12]})" if label and not label.startswith(".p") else ""
                 names.append(f"   {inner}{rhs}{shown}")
             else:
                 names.append(f"   {dot}{lhs}")
@@ -165,7 +191,7 @@ def _section(
     title: str, rows: pd.DataFrame, names: list[str], index: list[int] | None = None
 ) -> Iterator[str]:
     yield ""
-    yield f"{title:<22}" + "".join(f"{head:>{w}}" for head, w in zip(HEADS, WIDTHS, strict=True))
+    yield f"{title:<{NAME}}" + "".join(f"{head:>{w}}" for head, w in zip(HEADS, WIDTHS, strict=True))
     records = rows.to_dict("records")
     for name, i in zip(names, index or range(len(names)), strict=True):
         if i < 0:
@@ -183,30 +209,56 @@ def _section(
             _num(r["std_lv"]),
             _num(r["std_all"]),
         ]
-        yield f"{name[:21]:<22}" + "".join(f"{cell:>{w}}" for cell, w in zip(cells, WIDTHS, strict=True))
+        yield f"{name[: NAME - 1]:<{NAME}}" + "".join(
+            f"{cell:>{w}}" for cell, w in zip(cells, WIDTHS, strict=True)
+        )
 
 
-def _r_squared(fit: Fit) -> Iterator[str]:
+def _r_squared(fit: Fit, group: str) -> Iterator[str]:
     values = fit.r_squared()
     yield ""
-    yield f"{'R-Square:':<22}{'Estimate':>10}"
+    yield f"{'R-Square:':<{NAME}}{'Estimate':>10}"
     for key, value in values.items():
-        name = " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-        yield f"    {name[:30]:<30}"[:22] + f"{_num(value):>10}"
+        if isinstance(key, tuple):
+            of, name = (str(part) for part in key)
+            if of != group:
+                continue
+        else:
+            name = str(key)
+        yield f"{'    ' + name:<{NAME}}"[:NAME] + f"{_num(value):>10}"
 
 
 def summary_html(fit: Fit) -> str:
     """The same for a notebook: a status line that never hides trouble, then tables."""
-    status = fit.status
-    color = "#1b1b1b" if status.ok else "#b00020"
-    m = fit.measures()
-    shown = ["chisq", "df", "pvalue", "cfi", "tli", "rmsea", "srmr"]
-    if "chisq_scaled" in m:
-        shown = ["chisq_scaled", "df", "pvalue_scaled", "cfi_robust", "tli_robust", "rmsea_robust", "srmr"]
-    measures = pd.DataFrame([m[shown].rename(None)]).to_html(index=False, float_format="{:.3f}".format)
-    estimates = fit.estimates().drop(columns=["level", "block"], errors="ignore")
-    if len(fit.groups) == 1:
-        estimates = estimates.drop(columns="group")
-    table = estimates.to_html(index=False, float_format="{:.3f}".format, na_rep="")
-    trouble = "" if status.ok else f'<p style="color:{color}"><b>{escape(str(status))}</b></p>'
-    return f"<div><p><b>{escape(fit.header.line())}</b></p>{trouble}{measures}{table}</div>"
+    from sem_models.reports.section import STYLE
+    from sem_models.reports.sentences import status_sentences
+
+    trouble = "".join(
+        f'<p class="caution">{escape(s)}</p>' for s in status_sentences(fit.status, "the model")
+    )
+    tables = "".join(table.html() for table in _tables(fit))
+    return f"<style>{STYLE}</style><div><p><b>{escape(fit.header.line())}</b></p>{trouble}{tables}</div>"
+
+
+def _tables(fit: Fit) -> Iterator[Table]:
+    values = fit.measures()
+    measures = pd.DataFrame({"measure": [m for m in MEASURES if m in values.index]})
+    measures["value"] = [float(values[m]) for m in measures["measure"]]
+    yield Table("measures", "Fit measures", measures, names=MEASURES)
+    frame = fit.estimates()
+    frame["label"] = frame["label"].where(~frame["label"].str.startswith(".p"), "")
+    columns = ("lhs", "rhs", "group", "label", "est", "ci_lower", "ci_upper", "se", "z", "pvalue", "std_all")
+    variance = (frame["op"] == "~~") & (frame["lhs"] == frame["rhs"])
+    for title, op, sign in (*SECTIONS, ("Defined Parameters:", ":=", "")):
+        rows = frame[variance] if op == "variance" else frame[(frame["op"] == op) & ~variance]
+        if len(rows):
+            words = {"lhs": f"lhs {sign}", "rhs": "rhs"} if sign else {"lhs": "Parameter"}
+            shown = columns if sign else tuple(c for c in columns if c != "rhs")
+            yield Table(
+                op,
+                title.rstrip(":"),
+                rows,
+                shown=shown,
+                headings=words | {"std_all": "Std.all", "se": "Std.Err"},
+                folded=op in ("~1", "variance"),
+            )

@@ -11,32 +11,14 @@ from sem_models.reports import sentences as say
 from sem_models.reports.findings.claims import claim_contrasts, claim_sentences
 from sem_models.reports.findings.measurement import parameters
 from sem_models.reports.section import Section
+from sem_models.reports.summary import MEASURES
 from sem_models.reports.tables import Table
 
 if TYPE_CHECKING:
     from sem_models.reports.study import Study
 
-MEASURES = {
-    "chisq": "χ²",
-    "df": "Degrees of freedom",
-    "pvalue": "p",
-    "chisq_scaled": "χ², scaled",
-    "pvalue_scaled": "p, scaled",
-    "chisq_scaling_factor": "Scaling correction factor",
-    "cfi": "CFI",
-    "cfi_robust": "CFI, robust",
-    "tli": "TLI",
-    "tli_robust": "TLI, robust",
-    "rmsea": "RMSEA",
-    "rmsea_robust": "RMSEA, robust",
-    "rmsea_ci_lower_robust": "RMSEA, robust, 90 % interval from",
-    "rmsea_ci_upper_robust": "RMSEA, robust, 90 % interval to",
-    "srmr": "SRMR",
-    "logl": "Log-likelihood",
-    "aic": "AIC",
-    "bic": "BIC",
-    "npar": "Free parameters",
-}
+FEW_PATHS = 4
+"""Up to so many paths, all are in the summary; of more, those of the first outcome."""
 
 
 def section(study: Study) -> Section:
@@ -73,7 +55,7 @@ def section(study: Study) -> Section:
 
 
 def _associations(scaled: pd.DataFrame, study: Study) -> tuple[list[str], list[str]]:
-    """A sentence for each path, and those of the first outcome for the summary."""
+    """A sentence for each path, and those for the summary."""
     name = say.as_names(study.names)
     rows = scaled[scaled["op"] == "~"].to_dict("records")
     said = [
@@ -86,6 +68,8 @@ def _associations(scaled: pd.DataFrame, study: Study) -> tuple[list[str], list[s
         )
         for r in rows
     ]
+    if len(rows) <= FEW_PATHS:
+        return said, said
     return said, [sentence for row, sentence in zip(rows, said, strict=True) if row["lhs"] == rows[0]["lhs"]]
 
 
