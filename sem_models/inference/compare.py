@@ -105,9 +105,9 @@ def wald_test(solved: Solved, hypothesis: str) -> Wald:
     χ² = hᵀ (H V Hᵀ)⁻¹ h with h the differences and H their derivatives. Raises SpecError for text without
     `==` and for restrictions that repeat one another.
     """
-    constraints = [c for c in parse(hypothesis).constraints if c.op == "=="]
-    if not constraints:
+    if "==" not in hypothesis:
         raise SpecError("A hypothesis needs at least one '==', for example \"a == b\".")
+    constraints = [c for c in parse(hypothesis).constraints if c.op == "=="]
     known = label_values(solved.table, solved.rows)
     for name, expression in solved.table.definitions:
         known[name] = evaluate(expression, known)

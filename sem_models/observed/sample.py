@@ -140,6 +140,7 @@ def sample_from_data(
         keep &= membership >= 0
         _count(dropped, "no group", int((membership < 0).sum()))
     seen = ~np.isnan(values)
+    _check_answered(labels, membership, seen, variables, group)
     if missing == "listwise":
         _count(dropped, "incomplete answers", int((keep & ~seen.all(axis=1)).sum()))
         keep &= seen.all(axis=1)
@@ -251,6 +252,24 @@ def _check_group_sizes(
                 "needs more rows than variables. Use fewer items, merge groups, or use "
                 "missing='fiml' to keep "
                 "incomplete rows."
+            )
+
+
+def _check_answered(
+    labels: tuple[str, ...],
+    membership: IntArray,
+    seen: BoolArray,
+    variables: Sequence[str],
+    group: str | None,
+) -> None:
+    """Before rows are dropped: a column without answers would drop them all, and the message be of rows."""
+    for g, label in enumerate(labels):
+        answered = seen[membership == g].any(axis=0)
+        if not answered.all():
+            empty = [v for v, some in zip(variables, answered, strict=True) if not some]
+            verb = "has" if len(empty) == 1 else "have"
+            raise DataError(
+                f"{quoted(empty)} {verb} no answers{_where(label, group)}. Leave the variable out of the model."
             )
 
 
