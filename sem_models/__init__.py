@@ -23,7 +23,6 @@ _PUBLIC = {
 }
 
 __all__ = [
-    "__version__",
     "ConvergenceError",
     "DataError",
     "Fit",
@@ -31,6 +30,7 @@ __all__ = [
     "ModelSpec",
     "SEMError",
     "SpecError",
+    "__version__",
     "catalogue_names",
     "fit",
     "invariance",

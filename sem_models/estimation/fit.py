@@ -141,7 +141,7 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
         raise SpecError(Outcome.BAD_START.value)
     if options.check_identification:
         check_identified(complete, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
-    limits = {"n_rows": sample.n, "max_iterations": options.max_iterations}
+    limits: dict[str, Any] = {"n_rows": sample.n, "max_iterations": options.max_iterations}
     objective: NormalTheory | LeastSquares = complete
     if options.discrepancy != "ML":
         objective = least_squares(ram, sample, options.discrepancy)
@@ -150,8 +150,8 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
         # what fits the EM moments as if they were complete is close to the FIML optimum, and cheap
         objective = NormalTheory(ram, sample.patterns, sample.mean)
         near = minimize(complete, begin, tolerance=1e-3, **limits).point
-        usable = near is not None and objective.at(near.params) is not None
-        solution = minimize(objective, near.params if usable else begin.params, **limits)
+        start_here = near if near is not None and objective.at(near.params) is not None else begin
+        solution = minimize(objective, start_here.params, **limits)
     else:
         solution = minimize(objective, begin, **limits)
     if solution.outcome is Outcome.BAD_START:

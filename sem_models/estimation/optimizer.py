@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from sem_models.estimation.objective import Point
 from sem_models.model.ram import Array
 
 
@@ -36,13 +35,22 @@ class Outcome(Enum):
     )
 
 
+class Located(Protocol):
+    """A point of an objective: where it is and what it is worth; the rest is the objective's own affair."""
+
+    @property
+    def params(self) -> Array: ...
+    @property
+    def value(self) -> Array: ...
+
+
 class Objective(Protocol):
     """What the optimizer needs to know of an objective."""
 
-    def at(self, params: Array) -> Point | None: ...
-    def gradient(self, point: Point) -> Array: ...
-    def information(self, point: Point) -> Array: ...
-    def hessian(self, point: Point) -> Array: ...
+    def at(self, params: Array) -> Any: ...
+    def gradient(self, point: Any) -> Array: ...
+    def information(self, point: Any) -> Array: ...
+    def hessian(self, point: Any) -> Array: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class Solution:
     decrement is gᵀH⁻¹g, the squared distance to the optimum in units of a standard error per row.
     """
 
-    point: Point | None
+    point: Any
     gradient: Array
     outcome: Outcome
     iterations: int
@@ -80,13 +88,15 @@ PATIENCE = 100
 
 def minimize(
     objective: Objective,
-    start: Array | Point,
+    start: Array | Located,
     *,
     n_rows: float,
     max_iterations: int = 500,
     tolerance: float = 1e-9,
 ) -> Solution:
-    """Minimize from `start`, parameters or a point of this objective; converged when the optimum is an estimated `tolerance` standard errors away.
+    """Minimize from `start`, parameters or a point of this objective.
+
+    Converged when the optimum is an estimated `tolerance` standard errors away.
 
     A step is halved until the objective decreases (Armijo). Where that leaves little of it, the expected
     information is far from the curvature of these data, and a trust region on the observed Hessian takes
@@ -154,8 +164,8 @@ def _solve(information: Array, gradient: Array) -> Array:
 
 
 def _line_search(
-    objective: Objective, point: Point, step: Array, decrement: float
-) -> tuple[Point | None, float]:
+    objective: Objective, point: Located, step: Array, decrement: float
+) -> tuple[Located | None, float]:
     """The first of params − step, − step/2, … that decreases the objective enough, and its length."""
     length = 1.0
     noise = _noise(point)
@@ -169,13 +179,13 @@ def _line_search(
     return None, 0.0
 
 
-def _noise(point: Point) -> float:
+def _noise(point: Located) -> float:
     """Rounding error of the objective."""
     return 1e-14 * (1.0 + abs(float(point.value)))
 
 
 def _trust_region(
-    objective: Objective, point: Point, gradient: Array, begun: int, max_iterations: int, target: float
+    objective: Objective, point: Located, gradient: Array, begun: int, max_iterations: int, target: float
 ) -> Solution:
     """Newton's method within a radius, for curvature of any sign (Nocedal & Wright, 2006, section 4.3)."""
     radius, decrement = 1.0, np.inf

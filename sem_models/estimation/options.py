@@ -203,10 +203,13 @@ def _refuse_combinations(
         )
     if discrepancy != "ML" and ("yuan.bentler.mplus" in tests or se in ("robust.huber.white", "first.order")):
         raise SpecError(
-            f"{estimator} has no casewise likelihood. Use se='robust.sem' and test='satorra.bentler', or estimator='MLR'."
+            f"{estimator} has no casewise likelihood. Use se='robust.sem' and test='satorra.bentler', "
+            "or estimator='MLR'."
         )
     if likelihood == "wishart" and (discrepancy != "ML" or missing == "fiml"):
-        raise SpecError("likelihood='wishart' is a matter of maximum likelihood with complete rows. Leave it out.")
+        raise SpecError(
+            "likelihood='wishart' is a matter of maximum likelihood with complete rows. Leave it out."
+        )
 
 
 def _same(value: Any, neutral: Any) -> bool:

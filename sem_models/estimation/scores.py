@@ -23,7 +23,8 @@ def free_scores(objective: NormalTheory, point: Point, rows: tuple[Rows, ...]) -
             by_slot = kernels.case_scores(ram.slots, point.at, point.parts.weight[g], block.values - mu, g)
         else:
             by_slot = (
-                moment_likelihood.moment_scores(point.parts, patterns, block.values, mu, block.pattern) @ jac[g]
+                moment_likelihood.moment_scores(point.parts, patterns, block.values, mu, block.pattern)
+                @ jac[g]
             )
         out = np.zeros((len(by_slot), ram.n_free))
         used = ram.slots.free[g] >= 0

@@ -38,7 +38,7 @@ def starting_values(
 
 
 def starting_point(objective: NormalTheory, table: ParameterTable, sample: Sample) -> Point | None:
-    """The starting values as a point of the objective; the simpler ones where the first are not admissible."""
+    """The starting values as a point of the objective; simpler ones where the first are not admissible."""
     for structural in (True, False):
         values = starting_values(table, objective.ram, sample.cov, sample.mean, structural=structural)
         point = objective.at(values)
@@ -80,17 +80,18 @@ def _from_moments(
         if row.op == "~":
             causes.setdefault(row.lhs, []).append(row.rhs)
     for row in rows:
-        if row.op == "~~" and row.lhs in at and row.rhs in at and not {row.lhs, row.rhs} & set(causes):
-            if row.lhs not in place or row.rhs not in place:
-                out[row.key] = phi[at[row.lhs], at[row.rhs]]
+        pair = {row.lhs, row.rhs}
+        if row.op == "~~" and pair <= set(at) and not pair & set(causes) and not pair <= set(place):
+            out[row.key] = phi[at[row.lhs], at[row.rhs]]
     for outcome, predictors in causes.items():
         if outcome not in at or not all(p in at for p in predictors):
             continue
-        index = [at[p] for p in predictors]
-        slopes = np.linalg.lstsq(phi[np.ix_(index, index)], phi[index, at[outcome]], rcond=None)[0]
+        where = [at[p] for p in predictors]
+        with_outcome = phi[where, at[outcome]]
+        slopes = np.linalg.lstsq(phi[np.ix_(where, where)], with_outcome, rcond=None)[0]
         out.update({(outcome, "~", p): float(b) for p, b in zip(predictors, slopes, strict=True)})
         total = phi[at[outcome], at[outcome]]
-        out[(outcome, "~~", outcome)] = max(total - float(slopes @ phi[index, at[outcome]]), 0.1 * total)
+        out[(outcome, "~~", outcome)] = max(total - float(slopes @ with_outcome), 0.1 * total)
     return {key: value for key, value in out.items() if key in values}
 
 

@@ -32,7 +32,12 @@ def all_tests(solved: Solved) -> list[dict[str, Any]]:
             at = projection(solved.objective, solved.point, solved.sample)
             first, second = traces(at, empirical_gamma(solved.sample, at.keep))
             out = scaled_test(name, solved.minimum, df, first, second)  # type: ignore[arg-type]
-            row.update(stat=out.statistic, df=out.df, pvalue=upper_tail(out.statistic, out.df), scaling_factor=out.scaling)
+            row.update(
+                stat=out.statistic,
+                df=out.df,
+                pvalue=upper_tail(out.statistic, out.df),
+                scaling_factor=out.scaling,
+            )
             row["shift_parameter"] = out.shift if name == "scaled.shifted" else nan
         rows.append(row)
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from sem_models.model.ram import Array
 from sem_models.observed.sample import Sample
 
 Information = Literal["expected", "observed"]
-StandardErrors = Literal["standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none"]
+StandardErrors = Literal[
+    "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,13 @@ def parameter_covariance(
     and the data are only moments.
     """
     reduction = objective.ram.reduction
-    curve = objective.hessian(point) if information == "observed" else objective.information(point)
+    at_point: Any = point  # each objective takes its own kind of point
+    curve = objective.hessian(at_point) if information == "observed" else objective.information(at_point)
     meat = None
     if scores or se in ("robust.huber.white", "first.order"):
         _need_rows(sample)
-        assert isinstance(objective, NormalTheory) and isinstance(point, Point)
+        assert isinstance(objective, NormalTheory)
+        assert isinstance(point, Point)
         by_row = free_scores(objective, point, sample.rows or ()) @ reduction
         meat = by_row.T @ by_row / sample.n
     inverse = _inverse(meat if se == "first.order" and meat is not None else curve)

@@ -133,10 +133,15 @@ def _robust_moments(
     """(statistic, expected value) of model and baseline for the robust measures; None without them."""
     if not solved.sample.complete:
         robust = solved.options.se == "robust.huber.white"
-        shared = saturated_parts(solved.sample, solved.objective, robust=robust)
+        own, own_point, other, other_point = solved.objective, solved.point, base_objective, base_point
+        assert isinstance(own, NormalTheory)
+        assert isinstance(other, NormalTheory)
+        assert isinstance(own_point, Point)
+        assert isinstance(other_point, Point)
+        shared = saturated_parts(solved.sample, own, robust=robust)
         return (
-            complete_data_misfit(solved.objective, solved.point, solved.sample, shared),
-            complete_data_misfit(base_objective, base_point, solved.sample, shared),
+            complete_data_misfit(own, own_point, solved.sample, shared),
+            complete_data_misfit(other, other_point, solved.sample, shared),
         )
     test = solved.chi_square
     if test.expected is None or base.expected is None:

@@ -16,7 +16,9 @@ from sem_models.model.ram import Array
 from sem_models.observed.sample import Sample
 
 
-def residual_test(kind: str, objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample) -> float:
+def residual_test(
+    kind: str, objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample
+) -> float:
     """The statistic of `kind` browne.residual.nt, .nt.model or .adf."""
     ram = objective.ram
     at = projection(objective, point, sample)
@@ -25,7 +27,9 @@ def residual_test(kind: str, objective: NormalTheory | LeastSquares, point: Poin
     bread: Array = np.zeros((ram.n_params,) * 2)
     along, total = np.zeros(ram.n_params), 0.0
     for g, weight in enumerate(_weights(kind, objective, point, sample, at.keep)):
-        residual = np.concatenate([(sample.cov[g] - point.at.sigma[g])[i, j], sample.mean[g] - mu[g]])[at.keep]
+        residual = np.concatenate([(sample.cov[g] - point.at.sigma[g])[i, j], sample.mean[g] - mu[g]])[
+            at.keep
+        ]
         weighted = weight @ residual
         bread += at.slopes[g].T @ weight @ at.slopes[g]
         along += at.slopes[g].T @ weighted
@@ -39,7 +43,7 @@ def _weights(
     if kind == "browne.residual.adf":
         if sample.rows is None:
             raise DataError("test='browne.residual.adf' needs the raw data: its weights are fourth moments.")
-        return tuple(np.linalg.inv(g) for g in empirical_gamma(sample, keep))
+        return tuple(np.asarray(np.linalg.inv(g), dtype=np.float64) for g in empirical_gamma(sample, keep))
     if kind == "browne.residual.nt.model":
         return normal_weight(objective, point, sample, keep)
-    return tuple(np.linalg.inv(g) for g in normal_gamma(sample, keep))
+    return tuple(np.asarray(np.linalg.inv(g), dtype=np.float64) for g in normal_gamma(sample, keep))

@@ -77,7 +77,9 @@ class Fit:
         """
         solved = self.solved
         rows, defined = solved.rows, solved.defined(solved.rows)
-        frame = self._frame(np.append(rows.value, defined.value), self._errors(rows.jacobian, defined.jacobian), "est")
+        frame = self._frame(
+            np.append(rows.value, defined.value), self._errors(rows.jacobian, defined.jacobian), "est"
+        )
         for metric in ("std_lv", "std_all"):
             scaled = solved.standardized(metric)
             frame[metric] = np.append(scaled.value, solved.defined(scaled).value)
@@ -112,7 +114,9 @@ class Fit:
             ("", [e.value for e in found], [e.jacobian for e in found]),
             ("_std", [e.standardized for e in found], [e.standardized_jacobian for e in found]),
         ):
-            frame = frame.assign(**_inference(np.array(value), solved.errors_of(np.array(slope).reshape(-1, q)), "est", suffix))
+            frame = frame.assign(
+                **_inference(np.array(value), solved.errors_of(np.array(slope).reshape(-1, q)), "est", suffix)
+            )
         return frame.drop(columns=["z_std", "pvalue_std"])
 
     def contrast(self, expression: str, *, metric: Metrics = "raw", level: float = LEVEL) -> pd.Series:
@@ -130,7 +134,9 @@ class Fit:
             known[name] = evaluate(definition, known)
         value, slope = evaluate(parse_expression(expression), known)
         parts = _inference(np.array([value]), solved.errors_of(slope[None]), "est", "", level)
-        return pd.Series({"expression": expression, "metric": metric, **{k: float(v[0]) for k, v in parts.items()}})
+        return pd.Series(
+            {"expression": expression, "metric": metric, **{k: float(v[0]) for k, v in parts.items()}}
+        )
 
     def vcov(self) -> pd.DataFrame:
         """Covariance matrix of the free parameters, labelled lhs+op+rhs (with .g2 … for later groups)."""
@@ -164,22 +170,26 @@ class Fit:
     def why(self, name: str) -> str:
         """Why a fit measure is undefined; an empty string for one that is defined."""
         if name not in self._measures.values:
-            raise SpecError(f"'{name}' is no fit measure. {did_you_mean(name, self._measures.values, noun='measures')}")
+            raise SpecError(
+                f"'{name}' is no fit measure. {did_you_mean(name, self._measures.values, noun='measures')}"
+            )
         return self._measures.reasons.get(name, "")
 
     def tests(self) -> pd.DataFrame:
-        """Every test of the model that was asked for: test, stat, df, pvalue, scaling_factor, shift_parameter."""
+        """Every test that was asked for: test, stat, df, pvalue, scaling_factor, shift_parameter."""
         return pd.DataFrame(all_tests(self.solved))
 
     def compare(self, *others: Fit, method: Method = "default", names: tuple[str, ...] = ()) -> pd.DataFrame:
-        """Likelihood-ratio tests of nested models, least restricted first (Satorra–Bentler 2001 when robust)."""
+        """Likelihood-ratio tests of nested models, least restricted first; scaled (2001) when robust."""
         fits = (self, *others)
         labels = names or tuple(f"model {i + 1}" for i in range(len(fits)))
         if len(labels) != len(fits):
             raise SpecError(f"names= has {len(labels)} entries for {len(fits)} models.")
         for label, fit in zip(labels, fits, strict=True):
             if not fit.status.converged:
-                raise ConvergenceError(f"'{label}' did not converge, so it cannot be compared. {' '.join(fit.status.reasons)}")
+                raise ConvergenceError(
+                    f"'{label}' did not converge, so it cannot be compared. {' '.join(fit.status.reasons)}"
+                )
         return compare_fits(labels, [fit.solved for fit in fits], method)
 
     def wald(self, hypothesis: str) -> Wald:
@@ -210,8 +220,12 @@ class Fit:
         }
 
     def residuals(self, type: Literal["raw", "cor", "cor_bentler"] = "raw") -> dict[str, dict[str, Any]]:
-        """Observed minus implied moments by group label; "cor" compares correlations (Bollen), "cor_bentler" scales by s."""
-        kinds = {"raw": residual_kinds.raw, "cor": residual_kinds.bollen, "cor_bentler": residual_kinds.bentler}
+        """Observed minus implied moments by group; "cor" of correlations (Bollen), "cor_bentler" scaled by s."""
+        kinds = {
+            "raw": residual_kinds.raw,
+            "cor": residual_kinds.bollen,
+            "cor_bentler": residual_kinds.bentler,
+        }
         if type not in kinds:
             raise SpecError(f"residuals(type='{type}') is unknown. {did_you_mean(type, kinds, noun='types')}")
         s, at = self.solved.sample, self.solved.point.at
@@ -256,11 +270,15 @@ class Fit:
             "provenance": dict(self.provenance),
             "options": _plain(self.options),
             "status": {
-                "converged": status.converged, "stationary": status.stationary, "admissible": status.admissible,
+                "converged": status.converged,
+                "stationary": status.stationary,
+                "admissible": status.admissible,
                 "reasons": list(status.reasons),
             },
             "n": {
-                "available": self.header.n_available, "used": self.header.n_used, "dropped": self.header.n_dropped,
+                "available": self.header.n_available,
+                "used": self.header.n_used,
+                "dropped": self.header.n_dropped,
                 "groups": self.header.groups,
             },
             "estimates": _plain(self.estimates().to_dict("records")),
@@ -279,7 +297,8 @@ class Fit:
     def _free_names(self) -> list[str]:
         rows = self.solved.table.rows
         return [
-            rows[n].name + (f".g{rows[n].block}" if rows[n].block > 1 else "") for n in self.solved.ram.row_of_free
+            rows[n].name + (f".g{rows[n].block}" if rows[n].block > 1 else "")
+            for n in self.solved.ram.row_of_free
         ]
 
     def _errors(self, rows: Array, defined: Array) -> Array:
@@ -299,17 +318,25 @@ class Fit:
     def _moments(self, cov: Array, mean: Array) -> dict[str, dict[str, Any]]:
         names = list(self.solved.sample.variables)
         return {
-            label: {"cov": pd.DataFrame(cov[g], index=names, columns=names), "mean": pd.Series(mean[g], index=names)}
+            label: {
+                "cov": pd.DataFrame(cov[g], index=names, columns=names),
+                "mean": pd.Series(mean[g], index=names),
+            }
             for g, label in enumerate(self.groups)
         }
 
 
-def _inference(value: Array, error: Array, name: str, suffix: str = "", level: float = LEVEL) -> dict[str, Array]:
+def _inference(
+    value: Array, error: Array, name: str, suffix: str = "", level: float = LEVEL
+) -> dict[str, Array]:
     """Estimate, se, z, two-sided normal p and interval as columns; z and p are NaN for fixed values."""
     half = float(ndtri((1 + level) / 2))
     z = np.divide(value, error, out=np.full(len(value), np.nan), where=error > 0)
     return {
-        f"{name}{suffix}": value, f"se{suffix}": error, f"z{suffix}": z, f"pvalue{suffix}": 2 * ndtr(-np.abs(z)),
+        f"{name}{suffix}": value,
+        f"se{suffix}": error,
+        f"z{suffix}": z,
+        f"pvalue{suffix}": 2 * ndtr(-np.abs(z)),
         f"ci_lower{suffix}": value - half * error, f"ci_upper{suffix}": value + half * error,
     }  # fmt: skip
 

@@ -29,7 +29,7 @@ ScaledKind = Literal["satorra.bentler", "scaled.shifted", "mean.var.adjusted"]
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """By group: slopes J (r', k) and weight V (r', r') of the moments the model explains; inverse is A⁻¹ (k, k)."""
+    """By group: slopes J (r', k) and weight V (r', r') of the moments explained; inverse is A⁻¹ (k, k)."""
 
     slopes: tuple[Array, ...]
     weight: tuple[Array, ...]
@@ -57,7 +57,9 @@ def projection(
     ram = objective.ram
     keep = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
     if isinstance(objective, LeastSquares):
-        kept = tuple(s * w[np.ix_(keep, keep)] for s, w in zip(objective.share, objective.weight, strict=True))
+        kept = tuple(
+            s * w[np.ix_(keep, keep)] for s, w in zip(objective.share, objective.weight, strict=True)
+        )
     else:
         kept = normal_weight(objective, point, sample, keep)
     slopes = _slopes(ram, point, keep)
@@ -99,7 +101,9 @@ def normal_gamma(sample: Sample, keep: Array) -> tuple[Array, ...]:
     n = sample.n_by_group
     cov = sample.cov if sample.unbiased else sample.cov * (n / (n - 1.0))[:, None, None]
     complete = complete_patterns(n, sample.mean, cov)
-    weight = moment_likelihood.curvature(discrepancy(cov, sample.mean, complete), complete, len(n), observed=False)
+    weight = moment_likelihood.curvature(
+        discrepancy(cov, sample.mean, complete), complete, len(n), observed=False
+    )
     return tuple(np.linalg.inv(w)[np.ix_(keep, keep)] for w in weight)
 
 

@@ -94,7 +94,9 @@ class Solved:
     def chi_square(self) -> ChiSquare:
         return self.test_of(self.objective, self.point, self.df)
 
-    def test_of(self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint, df: int) -> ChiSquare:
+    def test_of(
+        self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint, df: int
+    ) -> ChiSquare:
         """The test of a model on these data, with this fit's kind of scaling."""
         statistic = max(2.0 * self.sample.n * (float(point.value) - self.saturated_value), 0.0)
         plain = ChiSquare(statistic, df, tested=self.options.discrepancy != "ULS")
@@ -113,14 +115,17 @@ class Solved:
         at = projection(objective, point, self.sample)
         first, second = traces(at, empirical_gamma(self.sample, at.keep))
         out = scaled_test(kind, statistic, df, first, second)  # type: ignore[arg-type]
-        expected = None if kind == "mean.var.adjusted" else first
-        return replace(plain, scaling=out.scaling, shift=out.shift, scaled_df=out.df, expected=expected)
+        usual = None if kind == "mean.var.adjusted" else first
+        return replace(plain, scaling=out.scaling, shift=out.shift, scaled_df=out.df, expected=usual)
 
-    def _score_trace(self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint) -> float | None:
+    def _score_trace(
+        self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint
+    ) -> float | None:
         """tr(A⁻¹B) of a model, from the covariance already at hand when it is this one."""
         if objective is self.objective:
             return self.traces[1] if self.traces is not None else None
-        assert isinstance(objective, NormalTheory) and isinstance(point, Point)
+        assert isinstance(objective, NormalTheory)
+        assert isinstance(point, Point)
         scores = free_scores(objective, point, self.sample.rows or ()) @ objective.ram.reduction
         return float(np.trace(np.linalg.solve(objective.hessian(point), scores.T @ scores / self.sample.n)))
 

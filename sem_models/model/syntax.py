@@ -196,7 +196,7 @@ def _callbacks() -> object:
             return Call(str(name), args, span_of(name).to(span_of(rest[-1])))
 
         def group(self, left: Token, inner: Any, right: Token) -> Expression:
-            return replace(inner, span=span_of(left).to(span_of(right)))  # type: ignore[no-any-return]
+            return replace(inner, span=span_of(left).to(span_of(right)))
 
     return Nodes()
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,7 @@ class Sample:
         return np.asarray(self.rows_by_group / self.rows_by_group.sum())
 
     def with_unbiased_moments(self) -> Sample:
-        """The same complete data with divisor n − 1, counted as n − 1 rows a group (Wishart, least squares)."""
+        """The same complete data with divisor n − 1, counted as n − 1 rows (Wishart, least squares)."""
         n = self.n_by_group
         cov = self.cov * (n / (n - 1.0))[:, None, None]
         return replace(self, patterns=complete_patterns(n - 1.0, self.mean, cov), cov=cov, unbiased=True)
@@ -191,7 +192,7 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     """The variables as float64 (n, p); observed products `a:b` are computed from their columns."""
     if len(data) == 0:
         raise DataError("The data have no rows.")
-    repeated = data.columns[data.columns.duplicated()] if not data.columns.is_unique else []
+    repeated: Any = data.columns[data.columns.duplicated()] if not data.columns.is_unique else []
     duplicated = sorted({str(c) for c in repeated if c in set(variables)})
     if duplicated:
         raise DataError(f"Column {quoted(duplicated)} is there more than once. Keep one copy of each column.")
@@ -269,7 +270,8 @@ def _check_answered(
             empty = [v for v, some in zip(variables, answered, strict=True) if not some]
             verb = "has" if len(empty) == 1 else "have"
             raise DataError(
-                f"{quoted(empty)} {verb} no answers{_where(label, group)}. Leave the variable out of the model."
+                f"{quoted(empty)} {verb} no answers{_where(label, group)}. Leave the variable out of "
+                "the model."
             )
 
 

@@ -42,7 +42,9 @@ def saturated_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
 def _standardized_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
     p = patterns.seen.shape[1]
     share = patterns.size / sum_by_group(patterns.size, patterns.group, n_groups, -1)[patterns.group]
-    state = np.concatenate([np.zeros((n_groups, p)), _pack(np.broadcast_to(np.eye(p), (n_groups, p, p)))], axis=1)
+    state = np.concatenate(
+        [np.zeros((n_groups, p)), _pack(np.broadcast_to(np.eye(p), (n_groups, p, p)))], axis=1
+    )
     tolerance = ROUGH
     for _ in range(MAX_STEPS):
         first = _em_step(state, patterns, share, n_groups)
@@ -91,7 +93,9 @@ def _slope(parts: Discrepancy, patterns: Patterns, n_groups: int) -> Array:
     share, weight = patterns.share, parts.weight
     residual = share[:, None, None] * (weight - weight @ parts.second @ weight)
     matrix = sum_by_group(residual, patterns.group, n_groups, -3)
-    vector = sum_by_group(share[:, None] * (weight @ parts.shift[..., None])[..., 0], patterns.group, n_groups, -2)
+    vector = sum_by_group(
+        share[:, None] * (weight @ parts.shift[..., None])[..., 0], patterns.group, n_groups, -2
+    )
     i, j = np.tril_indices(weight.shape[-1])
     return np.concatenate([np.where(i == j, 0.5, 1.0) * matrix[:, i, j], -vector], axis=1)
 
