@@ -27,7 +27,9 @@ pre{background:#f6f6f6;padding:1em;overflow-x:auto;font-size:.8em}
 body{max-width:none;margin:0;padding:0;font-size:10.5pt}nav{display:none}a{color:inherit;text-decoration:none}
 h2{break-after:avoid}figure.table figcaption{break-after:avoid}tr,.chart,.key{break-inside:avoid}
 thead{display:table-header-group}figure.table,.chart,pre{overflow:visible}
-figure.table table{font-size:8pt}pre{white-space:pre-wrap}
+figure.table table{font-size:7.5pt}figure.table .txt{white-space:normal}figure.table td.long{min-width:8em}
+figure.table th,figure.table td{padding:.15em .35em}pre{white-space:pre-wrap}
+details::details-content{content-visibility:visible;block-size:auto}
 }
 """
 _PAGE = """<!doctype html>
@@ -69,7 +71,7 @@ def page(
     cautions = dict.fromkeys(c for s in sections for c in s.cautions)
     return _PAGE.format(
         title=escape(title),
-        style=_CSS + STYLE,
+        style=STYLE + _CSS,
         simulated=_SIMULATED if simulated else "",
         cautions="".join(f'<p class="caution">{prose(c)}</p>' for c in cautions),
         key=_key(sections),

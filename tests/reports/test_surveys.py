@@ -57,8 +57,8 @@ def test_ecsi_srmr_agrees_with_lavaan_without_means(shared_dir: Path) -> None:
         "(95 % interval [−.24, .33]).",
         "No direct association of perceived value with overall satisfaction is detectable: .18 standardized "
         "(95 % interval [−.002, .37]).",
-        "Employee-delivered service and operational service correlate .75 (95 % interval [.61, .89]), so their "
-        "separate weights carry the uncertainty shown in the intervals.",
+        "Employee-delivered service and operational service correlate .75 (95 % interval [.61, .89]), so "
+        "their separate weights carry the uncertainty shown in the intervals.",
         "Claim C1, on value: supported by these data. (employee-delivered service → perceived value) − "
         "(operational service → perceived value) = .62 standardized (95 % interval [.11, 1.13]).",
     ],
