@@ -267,7 +267,7 @@ class Fit:
             "schema": "sem_models.fit/1",
             "spec": self.spec_id,
             "syntax": self.syntax,
-            "provenance": dict(self.provenance),
+            "provenance": _plain(self.provenance),
             "options": _plain(self.options),
             "status": {
                 "converged": status.converged,
