@@ -9,6 +9,10 @@ from difflib import get_close_matches
 class SEMError(ValueError):
     """Root of every error the toolkit raises on purpose; the CLI prints its text without a traceback."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows (an IPython protocol): the message alone."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class SpecError(SEMError):
     """The model (syntax, specification file or an option) cannot be understood or estimated as written."""

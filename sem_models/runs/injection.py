@@ -6,7 +6,6 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sem_models.errors import SEMError
 from sem_models.runs.parameters import assigned, check, declared
 
 INJECTED = "# Parameters"
@@ -18,11 +17,10 @@ def guard(namespace: Mapping[str, Any]) -> None:
 
     papermill only warns of them, and goes on with the default. `namespace` is the notebook's `globals()`,
     whose `In` holds the cells run so far. Without given values (JupyterLab, a plain script) nothing is
-    refused. From here on the toolkit's errors show their message alone.
+    refused.
 
     Raises SpecError.
     """
-    SEMError._render_traceback_ = _message_alone  # type: ignore[attr-defined]
     cells: Sequence[str] = namespace.get("In", ())
     given, source = injected(cells)
     if given:
@@ -58,8 +56,3 @@ def _value(node: ast.expr) -> Any:
         return ast.literal_eval(node)
     except ValueError:
         return float("nan")
-
-
-def _message_alone(error: SEMError) -> list[str]:
-    """IPython shows what a method of this name on an exception returns in place of the traceback."""
-    return [f"{type(error).__name__}: {error}"]
