@@ -139,8 +139,10 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     begin = starting_point(complete, table, sample) if start is None else complete.at(start)
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
+    information = complete.information(begin)
     if options.check_identification:
-        check_identified(complete, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
+        moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
+        check_identified(complete, table, begin, information, moments)
     limits: dict[str, Any] = {"n_rows": sample.n, "max_iterations": options.max_iterations}
     objective: NormalTheory | LeastSquares = complete
     if options.discrepancy != "ML":
@@ -149,11 +151,11 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     elif not sample.complete:
         # what fits the EM moments as if they were complete is close to the FIML optimum, and cheap
         objective = NormalTheory(ram, sample.patterns, sample.mean)
-        near = minimize(complete, begin, tolerance=1e-3, **limits).point
+        near = minimize(complete, begin, information=information, tolerance=1e-3, **limits).point
         start_here = near if near is not None and objective.at(near.params) is not None else begin
         solution = minimize(objective, start_here.params, **limits)
     else:
-        solution = minimize(objective, begin, **limits)
+        solution = minimize(objective, begin, information=information, **limits)
     if solution.outcome is Outcome.BAD_START:
         raise SpecError(Outcome.BAD_START.value)
     return Solved(table, ram, sample, options, objective, solution)

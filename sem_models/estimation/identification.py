@@ -16,12 +16,14 @@ CLEAR_PIVOT = 1e-3
 """A Cholesky pivot of the scaled information above this leaves no doubt about its rank."""
 
 
-def check_identified(objective: NormalTheory, table: ParameterTable, start: Point, n_moments: int) -> None:
+def check_identified(
+    objective: NormalTheory, table: ParameterTable, start: Point, information: Array, n_moments: int
+) -> None:
     """Raise IdentificationError naming the parameters along the flat directions, if there are any.
 
     Local identification: the information matrix of Σ(θ), μ(θ) has full rank almost everywhere (Bollen, 1989,
-    p. 246–251), so full rank at the starting values settles it. Where it is deficient there, it is taken at
-    two random points nearby, and only a direction flat at both counts.
+    p. 246–251), so full rank at the starting values, where `information` (k, k) is taken, settles it. Where
+    it is deficient there, it is taken at two random points nearby, and only a direction flat at both counts.
     """
     k = objective.ram.n_params
     if k > n_moments:
@@ -30,7 +32,7 @@ def check_identified(objective: NormalTheory, table: ParameterTable, start: Poin
             "variances, covariances) "
             "to tell them from. Fix some parameters, set some equal, or add indicators."
         )
-    if _full_rank(objective, start):
+    if _full_rank(information):
         return
     rng = np.random.default_rng(20031)
     flat: Array | None = None
@@ -57,9 +59,8 @@ def check_identified(objective: NormalTheory, table: ParameterTable, start: Poin
     )
 
 
-def _full_rank(objective: NormalTheory, point: Point) -> bool:
-    """Whether the scaled information is safely positive definite, by its Cholesky pivots."""
-    information = objective.information(point)
+def _full_rank(information: Array) -> bool:
+    """Whether the information is safely positive definite in its own scale, by its Cholesky pivots."""
     scale = np.sqrt(np.diagonal(information))
     if (scale < 1e-150).any():
         return False

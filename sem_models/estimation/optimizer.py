@@ -93,8 +93,9 @@ def minimize(
     n_rows: float,
     max_iterations: int = 500,
     tolerance: float = 1e-9,
+    information: Array | None = None,
 ) -> Solution:
-    """Minimize from `start`, parameters or a point of this objective.
+    """Minimize from `start`, parameters or a point of this objective (with its `information`, if at hand).
 
     Converged when the optimum is an estimated `tolerance` standard errors away.
 
@@ -112,7 +113,11 @@ def minimize(
     target = tolerance**2 / n_rows
     for iteration in range(1, max_iterations + 1):
         solver = _newton_solver(objective.hessian(point)) if decrement < NEAR else None
-        step = solver(gradient) if solver is not None else _solve(objective.information(point), gradient)
+        if solver is not None:
+            step = solver(gradient)
+        else:
+            step = _solve(objective.information(point) if information is None else information, gradient)
+            information = None
         decrement = float(step @ gradient)
         if decrement <= target:
             return Solution(point, gradient, Outcome.CONVERGED, iteration, decrement)

@@ -7,7 +7,7 @@ cannot honor yet is refused by name unless it is left at its default.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sem_models.errors import SpecError, did_you_mean
@@ -80,8 +80,8 @@ class Options:
 
     def as_dict(self) -> dict[str, Any]:
         """Flat mapping of all options, for provenance."""
-        flat = asdict(self)
-        return {**{k: v for k, v in flat.items() if k != "table"}, **flat["table"]}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "table"}
+        return own | {f.name: getattr(self.table, f.name) for f in fields(self.table)}
 
     @property
     def scaled_test(self) -> str:

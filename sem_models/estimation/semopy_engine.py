@@ -108,7 +108,13 @@ def solve_with_semopy(table: ParameterTable, sample: Sample, options: Options) -
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
     if options.check_identification:
-        check_identified(objective, table, begin, n_moments(sample, ram.exogenous, has_means=ram.has_means))
+        check_identified(
+            objective,
+            table,
+            begin,
+            objective.information(begin),
+            n_moments(sample, ram.exogenous, has_means=ram.has_means),
+        )
     translation = translate(table, ram, begin.params, raw=sample.rows is not None)
     found = fit_semopy(translation, sample, max_iterations=options.max_iterations)
     point = objective.at(found.params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import copysign, sqrt
+
 import numpy as np
 
 from sem_models.estimation.objective import NormalTheory, Point
@@ -24,11 +26,11 @@ def starting_values(
     free = np.zeros(ram.n_free)
     for g in range(len(table.groups)):
         rows = [row for row in table.rows if row.block == g + 1]
-        guess = _Guess(rows, place, sample_cov[g], sample_mean[g], set(table.variables.latent))
+        guess = _Guess(rows, place, sample_cov[g].tolist(), sample_mean[g], set(table.variables.latent))
         values = {row.key: guess.value(row) if row.fixed is None else row.fixed for row in rows}
         if structural:
             values.update(_from_moments(rows, values, place, sample_cov[g]))
-        for x, number in enumerate(ram.row_of_free):
+        for x, number in enumerate(ram.row_of_free.tolist()):
             row = table.rows[number]
             if row.block == g + 1:
                 free[x] = row.start if row.start is not None else values[row.key]
@@ -124,6 +126,7 @@ def _construct_covariance(items: list[list[Item]], cov: Array) -> Array:
     """Σ λᵢ λⱼ sᵢⱼ / Σ (λᵢ λⱼ)² over pairs of different items, made safely positive definite."""
     m = len(items)
     phi = np.zeros((m, m))
+    s = cov.tolist()  # plain numbers: the sums are short
     for a in range(m):
         for b in range(a, m):
             weight = products = 0.0
@@ -131,10 +134,10 @@ def _construct_covariance(items: list[list[Item]], cov: Array) -> Array:
                 for _, j, loading_j in items[b]:
                     if i != j or (a == b and len(items[a]) == 1):
                         weight += (loading_i * loading_j) ** 2
-                        products += loading_i * loading_j * cov[i, j]
+                        products += loading_i * loading_j * s[i][j]
             phi[a, b] = phi[b, a] = products / weight if weight else 0.0
     for a, own in enumerate(items):
-        ceiling = min(cov[i, i] / loading**2 for _, i, loading in own)
+        ceiling = min(s[i][i] / loading**2 for _, i, loading in own)
         if len(own) > 1:
             phi[a, a] = min(max(phi[a, a], 0.05 * ceiling), 0.95 * ceiling)
     sd = np.sqrt(np.diagonal(phi))
@@ -150,7 +153,7 @@ class _Guess:
     """Starting values of one group."""
 
     def __init__(
-        self, rows: list[Row], place: dict[str, int], cov: Array, mean: Array, latent: set[str]
+        self, rows: list[Row], place: dict[str, int], cov: list[list[float]], mean: Array, latent: set[str]
     ) -> None:
         self.place, self.cov, self.mean, self.latent = place, cov, mean, latent
         self.items: dict[str, list[Row]] = {}
@@ -168,7 +171,7 @@ class _Guess:
         """Total variance assumed for a variable."""
         if name in self.place:
             i = self.place[name]
-            return float(self.cov[i, i])
+            return float(self.cov[i][i])
         if name not in self.variances:
             marker, value = self.marker(name)
             below = self.variance(marker.rhs, depth + 1) if depth < 8 else 1.0
@@ -186,8 +189,8 @@ class _Guess:
 
     def loading(self, row: Row) -> float:
         marker, value = self.marker(row.lhs)
-        unit = np.sqrt(self.variance(row.rhs) / self.variance(marker.rhs))
-        first = value or np.sqrt(0.5 * self.variance(marker.rhs) / self.variance(row.lhs))
+        unit = sqrt(self.variance(row.rhs) / self.variance(marker.rhs))
+        first = value or sqrt(0.5 * self.variance(marker.rhs) / self.variance(row.lhs))
         if row.rhs == marker.rhs:
             return float(first)
         return float(first * self._ratio(row.rhs, marker.rhs, [r.rhs for r in self.items[row.lhs]], unit))
@@ -198,12 +201,13 @@ class _Guess:
         j, m = self.place[item], self.place[marker]
         others = [self.place[o] for o in items if o in self.place and o not in (item, marker)]
         if others:
-            with_marker = self.cov[others, m]
-            ratio = float(self.cov[others, j] @ with_marker / (with_marker @ with_marker))
+            with_marker = [self.cov[o][m] for o in others]
+            products = sum(self.cov[o][j] * w for o, w in zip(others, with_marker, strict=True))
+            ratio = products / sum(w * w for w in with_marker)
         else:
-            ratio = unit * (1.0 if self.cov[j, m] >= 0 else -1.0)
+            ratio = unit * (1.0 if self.cov[j][m] >= 0 else -1.0)
         size = min(max(abs(ratio), unit / 3), 3 * unit)
-        return float(np.copysign(size, ratio))
+        return float(copysign(size, ratio))
 
     def value(self, row: Row) -> float:
         if row.op == "=~":
@@ -215,5 +219,5 @@ class _Guess:
             return (0.5 if explained else 1.0) * self.variance(row.lhs)
         pair = {row.lhs, row.rhs}
         if row.op == "~~" and pair <= set(self.place) and not pair & self.exogenous_pairs:
-            return float(self.cov[self.place[row.lhs], self.place[row.rhs]])
+            return self.cov[self.place[row.lhs]][self.place[row.rhs]]
         return 0.0

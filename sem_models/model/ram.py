@@ -90,9 +90,10 @@ class RamModel:
     def matrices(self, free: Array) -> tuple[Array, Array, Array]:
         """A, S (..., g, v, v) and m (..., g, v) filled with the free rows' values (..., q)."""
         batch = free.shape[:-1]
-        a_mat = np.broadcast_to(self.a_base, batch + self.a_base.shape).copy()
-        s_mat = np.broadcast_to(self.s_base, batch + self.s_base.shape).copy()
-        m_vec = np.broadcast_to(self.m_base, batch + self.m_base.shape).copy()
+        bases = (self.a_base, self.s_base, self.m_base)
+        a_mat, s_mat, m_vec = (
+            np.broadcast_to(b, batch + b.shape).copy() if batch else b.copy() for b in bases
+        )
         for (group, row, col, index), target in zip(self.filled, (a_mat, s_mat, m_vec), strict=True):
             values = free[..., index]
             if target is m_vec:

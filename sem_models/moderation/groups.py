@@ -66,7 +66,7 @@ class Invariance:
                 "pvalue": out.pvalue,
             }  # fmt: skip
             for index in ("cfi", "rmsea", "srmr", "cfi_robust", "rmsea_robust"):
-                if index in mine and index in theirs:
+                if not index.endswith("_robust") or pd.notna(mine[index]):
                     row[f"delta_{index}"] = mine[index] - theirs[index]
             rows.append(row)
         return pd.DataFrame(rows)
