@@ -220,7 +220,7 @@ class Fit:
         }
 
     def residuals(self, type: Literal["raw", "cor", "cor_bentler"] = "raw") -> dict[str, dict[str, Any]]:
-        """Observed minus implied moments by group; "cor" of correlations (Bollen), "cor_bentler" scaled by s."""
+        """Observed minus implied moments by group: "raw", "cor" (Bollen) or "cor_bentler" (scaled by s)."""
         kinds = {
             "raw": residual_kinds.raw,
             "cor": residual_kinds.bollen,
