@@ -99,6 +99,7 @@ _SWITCHES = (
     "auto_fix_first",
     "auto_fix_single", "auto_var", "auto_cov_lv_x", "auto_cov_y", "meanstructure",
 )  # fmt: skip
+_YES_NO = ("sample_cov_rescale", "check_identification")
 _OWN = (
     "se",
     "test",
@@ -130,6 +131,8 @@ def resolve(
     for name, value in given.items():
         if name not in known:
             raise SpecError(f"fit() has no option '{name}'. {did_you_mean(name, known, noun='options')}")
+        if name in _SWITCHES + _YES_NO and not (value is None or value in (True, False, "default")):
+            raise SpecError(f"{name}={value!r} is not understood. Give True or False.")
         if name in LATER and not any(_same(value, neutral) for neutral in LATER[name]):
             raise SpecError(f"The engine cannot honor {name}={value!r} yet. Leave the option out.")
     if engine not in ("native", "semopy"):
