@@ -47,8 +47,11 @@ def _standardized_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Arr
     )
     tolerance = ROUGH
     for _ in range(MAX_STEPS):
-        first = _em_step(state, patterns, share, n_groups)
-        second = _em_step(first, patterns, share, n_groups)
+        try:
+            first = _em_step(state, patterns, share, n_groups)
+            second = _em_step(first, patterns, share, n_groups)
+        except np.linalg.LinAlgError:
+            break  # the likelihood rises without bound towards a singular Σ
         step, curve = first - state, second - 2 * first + state
         if np.abs(second - first).max() < tolerance:
             finished = _newton(second, patterns, n_groups)
@@ -60,9 +63,9 @@ def _standardized_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Arr
         length = -np.sqrt((step**2).sum() / max((curve**2).sum(), 1e-300))
         state = _extrapolate(state, step, curve, min(length, -1.0), second, p)
     raise DataError(
-        "The means and covariances of the incomplete data could not be estimated: some pairs of items are "
-        "hardly ever answered together. Leave out the item with the most missing answers, or use "
-        "missing='listwise'."
+        "The means and covariances of the incomplete data could not be estimated: there are too few answers "
+        "for so many items, or some pairs of items are hardly ever answered together. Leave out the items "
+        "with the most missing answers, or merge groups."
     )
 
 

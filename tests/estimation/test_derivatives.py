@@ -172,10 +172,8 @@ def test_moment_space_agrees_with_the_gathers(case: sm.Fit, observed: bool) -> N
 
 def test_a_stack_of_points_is_each_point(complete: sm.Fit) -> None:
     """The batch axis: three parameter vectors at once give what each gives alone."""
-    objective, params = case.solved.objective, case.solved.point.params
-    if not case.solved.sample.complete:
-        pytest.skip("curvature over missing patterns is computed one point at a time")
-    stack = np.stack([0.2 * params + 0.8 * away(case), away(case), 0.5 * (params + away(case))])
+    objective, params = complete.solved.objective, complete.solved.point.params
+    stack = np.stack([0.2 * params + 0.8 * away(complete), away(complete), 0.5 * (params + away(complete))])
     together = objective.at(stack)
     assert together is not None
     assert together.value.shape == (3,)

@@ -124,6 +124,16 @@ def test_em_is_invariant_to_the_items_scale(holes: pd.DataFrame) -> None:
     np.testing.assert_allclose(other.cov[0], plain.cov[0] * np.outer(scale, scale), rtol=1e-6)
 
 
+def test_too_few_answers_for_so_many_items_is_told() -> None:
+    """Nearly as many items as rows and many holes: the saturated likelihood has no maximum."""
+    rng = np.random.default_rng(26)
+    values = rng.normal(size=(24, 18))
+    values[rng.random((24, 18)) < 0.3] = np.nan
+    frame = pd.DataFrame(values, columns=[f"x{i}" for i in range(18)])
+    with pytest.raises(DataError, match="too few answers for so many items"):
+        sample_from_data(frame, tuple(frame.columns), missing="fiml")
+
+
 def test_covariance_input_is_rescaled_and_ordered(answers: pd.DataFrame) -> None:
     cov = answers[list(ITEMS)].cov()
     shuffled = cov.loc[["t3", "t1", "t2"], ["t2", "t3", "t1"]]
@@ -143,7 +153,11 @@ def test_covariance_input_is_rescaled_and_ordered(answers: pd.DataFrame) -> None
         ({"nobs": 3}, DataError, ["3 for 3 variables"]),
         ({"nobs": {"a": 50, "c": 50}}, SpecError, ["sample_nobs=", "'a', 'c'", "'a', 'b'"]),
         ({"mean": {"a": [1, 2, 3]}}, SpecError, ["sample_mean=", "'a', 'b'"]),
-        ({"variables": ("t1", "t2", "t4")}, DataError, ["'t4' is not in sample_cov", "Variables: t1, t2, t3"]),
+        (
+            {"variables": ("t1", "t2", "t4")},
+            DataError,
+            ["'t4' is not in sample_cov", "Variables: t1, t2, t3"],
+        ),
         ({"cov": np.eye(3)}, SpecError, ["DataFrame", "both axes"]),
     ],
 )
