@@ -16,7 +16,7 @@ from sem_models.estimation.least_squares import LeastSquares, least_squares
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome, minimize
 from sem_models.estimation.options import Options, resolve
-from sem_models.estimation.starts import starting_point
+from sem_models.estimation.starts import starting_point, starting_values
 from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
@@ -158,6 +158,11 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
         solution = minimize(objective, begin, information=information, **limits)
     if solution.outcome is Outcome.BAD_START:
         raise SpecError(Outcome.BAD_START.value)
+    if solution.outcome is not Outcome.CONVERGED and start is None:
+        # another way down may lead to an optimum where the first ran off along a ridge
+        plain = starting_values(table, ram, sample.cov, sample.mean, structural=False)
+        again = minimize(objective, plain, **limits)
+        solution = again if again.outcome is Outcome.CONVERGED else solution
     return Solved(table, ram, sample, options, objective, solution)
 
 

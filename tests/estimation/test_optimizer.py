@@ -106,3 +106,18 @@ def test_unrelated_indicators_end_soon_and_are_no_success() -> None:
         assert fit.status.ok or fit.status.reasons
         assert np.isfinite(fit.measures()["chisq"])
     assert unclear >= 4
+
+
+def test_a_second_way_down_where_the_first_runs_off() -> None:
+    """Weak constructs of two items: from the first starting values of this draw one of them runs away."""
+    rng = np.random.default_rng(90)
+    eta = rng.normal(size=(100, 3))
+    columns = {}
+    for f in range(3):
+        for k, loading in enumerate((0.9, 0.5)):
+            columns[f"x{f}{k}"] = loading * eta[:, f] + rng.normal(size=100)
+    fit = sm.fit("a =~ x00 + x01\nb =~ x10 + x11\nc =~ x20 + x21", pd.DataFrame(columns))
+    assert fit.status.converged
+    assert fit.status.stationary
+    assert not fit.status.admissible
+    assert "negative" in str(fit.status)
