@@ -196,7 +196,7 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     duplicated = sorted({str(c) for c in repeated if c in set(variables)})
     if duplicated:
         raise DataError(f"Column {quoted(duplicated)} is there more than once. Keep one copy of each column.")
-    known = set(data.columns)
+    known = set(data.columns.tolist())
     parts_of = {name: [name] if name in known else name.split(":") for name in variables}
     unknown = [v for v in dict.fromkeys(chain.from_iterable(parts_of.values())) if v not in known]
     if unknown:
