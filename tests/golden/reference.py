@@ -74,7 +74,9 @@ def data_arguments(case: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"sample_cov": covs, "sample_nobs": sizes, **({"sample_mean": means} if means else {})}
 
 
-def run(case: dict[str, Any], folder: Path, *, syntax: str | None = None, more: dict[str, Any] | None = None) -> sm.Fit:
+def run(
+    case: dict[str, Any], folder: Path, *, syntax: str | None = None, more: dict[str, Any] | None = None
+) -> sm.Fit:
     return sm.fit(syntax or case["syntax"], **data_arguments(case, folder), **fit_options(case, more))
 
 
@@ -106,7 +108,9 @@ def _tests(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> No
         quantity = "chisq" if theirs["test"] == "standard" else "index_robust"
         for key, value in (("stat", theirs["stat"]), ("df", theirs["df"]), ("pvalue", theirs.get("pvalue"))):
             if value is not None:
-                gaps.add(quantity, f"{where}{theirs['test']} {key}", abs(mine[key] - value) / max(1.0, abs(value)))
+                gaps.add(
+                    quantity, f"{where}{theirs['test']} {key}", abs(mine[key] - value) / max(1.0, abs(value))
+                )
 
 
 def _matrix(gaps: Gaps, quantity: str, where: str, ours: pd.DataFrame, theirs: dict[str, Any]) -> None:
@@ -148,7 +152,9 @@ def _parameters(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) 
         for column, theirs in (("std_all", row.get("std.all")), ("std_lv", row.get("std.lv"))):
             if theirs is not None:
                 # in units of the estimate's relative standard error, as no error of its own is stored
-                spread = max(1.0, abs(theirs)) * max(1.0, 1e3 * unit / max(abs(row["est"]), 1e-12) if error else 1.0)
+                spread = max(1.0, abs(theirs)) * max(
+                    1.0, 1e3 * unit / max(abs(row["est"]), 1e-12) if error else 1.0
+                )
                 gaps.add("std", f"{name} {column}", abs(getattr(mine, column) - theirs) / spread)
 
 
@@ -159,8 +165,16 @@ def _standardized(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str
             continue
         group = 0 if row["op"] == ":=" else row.get("group", 1)
         mine = ours[(row["lhs"], row["op"], "" if row["op"] == ":=" else row["rhs"], group)]
-        gaps.add("std_est", f"{where}{row['lhs']}{row['op']}{row['rhs']}", abs(mine.est_std - row["est.std"]) / max(row["se"], 1e-3))
-        gaps.add("std_se", f"{where}{row['lhs']}{row['op']}{row['rhs']}", abs(mine.se - row["se"]) / (row["se"] or 1.0))
+        gaps.add(
+            "std_est",
+            f"{where}{row['lhs']}{row['op']}{row['rhs']}",
+            abs(mine.est_std - row["est.std"]) / max(row["se"], 1e-3),
+        )
+        gaps.add(
+            "std_se",
+            f"{where}{row['lhs']}{row['op']}{row['rhs']}",
+            abs(mine.se - row["se"]) / (row["se"] or 1.0),
+        )
 
 
 def _vcov(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
@@ -208,7 +222,11 @@ def _measures(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) ->
 def _r_squared(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
     """In units of the standardized residual variance's standard error: R² is 1 less that variance."""
     ours = fit.r_squared()
-    errors = {(r["lhs"], r.get("group", 1)): r["se"] for r in reference.get("standardized", []) if r["op"] == "~~" and r["lhs"] == r["rhs"]}
+    errors = {
+        (r["lhs"], r.get("group", 1)): r["se"]
+        for r in reference.get("standardized", [])
+        if r["op"] == "~~" and r["lhs"] == r["rhs"]
+    }
     for entry in reference.get("rsquare", []):
         for name, value in zip(entry["r2"]["names"], entry["r2"]["data"], strict=True):
             if value is None:

@@ -56,12 +56,14 @@ def _print_worst() -> Any:
         print(f"\nworst {quantity:14s} {gap:9.2e}  {name}", end="")
 
 
-@pytest.mark.parametrize("name", _names() or [pytest.param("", marks=pytest.mark.skip("reference figures are not here"))])
+@pytest.mark.parametrize(
+    "name", _names() or [pytest.param("", marks=pytest.mark.skip("reference figures are not here"))]
+)
 def test_reference_case(name: str, golden_dir: Path) -> None:
     case, result = load_case(golden_dir, name)
     gaps = Gaps()
     try:
-        _measure(case, result, gaps, golden_dir)
+        measure(case, result, gaps, golden_dir)
     except sm.IdentificationError:
         assert name in NOT_IDENTIFIED
         return
@@ -73,7 +75,9 @@ def test_reference_case(name: str, golden_dir: Path) -> None:
         assert any(name in names for names in LATER.values()), f"{name} was refused: {refusal}"
         return
     assert name not in NOT_IDENTIFIED | TOO_FEW_ROWS
-    assert not any(name in names for names in LATER.values()), f"{name} is no longer refused: take it off the list"
+    assert not any(name in names for names in LATER.values()), (
+        f"{name} is no longer refused: take it off the list"
+    )
     if name in NOT_CONVERGING:
         return
     for quantity, gap in gaps.worst.items():
@@ -82,7 +86,7 @@ def test_reference_case(name: str, golden_dir: Path) -> None:
     assert not gaps.failures, "\n".join(gaps.failures[:20])
 
 
-def _measure(case: dict[str, Any], result: dict[str, Any], gaps: Gaps, folder: Path) -> None:
+def measure(case: dict[str, Any], result: dict[str, Any], gaps: Gaps, folder: Path) -> None:
     if case["kind"] == "lavaan":
         fit = run(case, folder)
         if case["id"] in NOT_CONVERGING:
@@ -101,7 +105,9 @@ def _measure(case: dict[str, Any], result: dict[str, Any], gaps: Gaps, folder: P
         }  # fmt: skip
         references = result["levels"]
     else:
-        fits = {m["name"]: run(case, folder, syntax=m["syntax"], more=m.get("options")) for m in case["models"]}
+        fits = {
+            m["name"]: run(case, folder, syntax=m["syntax"], more=m.get("options")) for m in case["models"]
+        }
         references = result["models"]
     for label, fit in fits.items():
         compare(fit, references[label], gaps, f"{label} ")
