@@ -76,6 +76,14 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         lambda: sm.fit(CFA, with_value("pv1", 2, np.inf)),
         sm.DataError, ["'pv1'", "infinite", "row 3", "missing"],
     ),
+    "dates in an item": (
+        lambda: sm.fit(CFA, changed(pv1=pd.date_range("2026-01-01", periods=60))),
+        sm.DataError, ["'pv1'", "datetime64", "not numbers"],
+    ),
+    "units beyond floating point": (
+        lambda: sm.fit(CFA, changed(pv1=1e150 * survey()["pv1"])),
+        sm.DataError, ["'pv1'", "too large or too small", "other units"],
+    ),
     "constant item": (
         lambda: sm.fit(CFA, changed(pv2=3.0)),
         sm.DataError, ["'pv2' is constant", "Leave it out"],
@@ -117,6 +125,14 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
     "unknown group column": (
         lambda: sm.fit(CFA, survey(), group="activ"),
         sm.DataError, ["group='activ'", "not a column", "Did you mean 'active'"],
+    ),
+    "group is no name": (
+        lambda: sm.fit(CFA, survey(), group=["active"]),  # type: ignore[arg-type]
+        sm.SpecError, ["['active']", "name of one column"],
+    ),
+    "switch that is neither on nor off": (
+        lambda: sm.fit(CFA, survey(), std_lv="TRUE"),
+        sm.SpecError, ["std_lv='TRUE'", "True or False"],
     ),
     "single-valued group": (
         lambda: sm.fit(CFA, changed(active="active"), group="active"),

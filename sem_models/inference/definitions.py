@@ -47,4 +47,4 @@ def defined_values(table: ParameterTable, rows: Values) -> Values:
         values.append(known[name][0])
         jacobians.append(known[name][1])
     q = rows.jacobian.shape[1]
-    return Values(np.array(values), np.array(jacobians).reshape(-1, q))
+    return Values(np.array(values), np.array(jacobians).reshape(len(values), q))

@@ -85,7 +85,9 @@ def fit_measures(solved: Solved) -> Measures:
         shifted = test.shift != 0.0
         x2 = test.scaled if shifted else test.statistic
         _rmsea(v, "_scaled", x2, test.df if shifted else test.scaling * test.df_scaled, n, g)
-    if misfit is not None and test.df:
+    if misfit is not None and not test.df:
+        _rmsea(v, "_robust", 0.0, 0, n, g)
+    elif misfit is not None:
         x2, x2_mean = misfit[0]
         scaling = x2_mean / test.df
         if scaling > 0:
@@ -164,7 +166,7 @@ def _likelihood(v: dict[str, float], solved: Solved) -> None:
         saturated, model = solved.traces
         explained = n_moments(solved.sample, solved.ram.exogenous, has_means=solved.ram.has_means)
         v["scaling_factor_h1"] = saturated / explained
-        v["scaling_factor_h0"] = model / solved.ram.n_free
+        v["scaling_factor_h0"] = model / solved.ram.n_free if solved.ram.n_free else nan
 
 
 def _rmsea(

@@ -115,7 +115,9 @@ class Fit:
             ("_std", [e.standardized for e in found], [e.standardized_jacobian for e in found]),
         ):
             frame = frame.assign(
-                **_inference(np.array(value), solved.errors_of(np.array(slope).reshape(-1, q)), "est", suffix)
+                **_inference(
+                    np.array(value), solved.errors_of(np.array(slope).reshape(len(value), q)), "est", suffix
+                )
             )
         return frame.drop(columns=["z_std", "pvalue_std"])
 

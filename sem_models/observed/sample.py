@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sem_models.errors import DataError, did_you_mean
+from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
 from sem_models.observed.saturated import saturated_moments
+
+LARGEST = 1e30
+"""Magnitude beyond which squares of products of answers leave the range of floating-point numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ def group_labels(data: pd.DataFrame, group: str | None) -> tuple[str, ...]:
     """Labels of the groups in order of first appearance; ("",) without groups."""
     if group is None:
         return ("",)
+    if not isinstance(group, str):
+        raise SpecError(f"group={group!r} must be the name of one column.")
     if group not in data.columns:
         raise DataError(
             f"group='{group}' is not a column of the data. "
@@ -215,6 +220,10 @@ def _as_float(column: pd.Series, name: str) -> Array:
         return _finite(column.to_numpy(dtype=np.float64), name)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
+    if not isinstance(column.dtype, pd.StringDtype) and column.dtype.kind in "mMc":
+        raise DataError(
+            f"Column '{name}' holds {column.dtype} values, not numbers. Turn them into numbers first."
+        )
     numeric = pd.to_numeric(column, errors="coerce")
     bad = numeric.isna() & column.notna()
     if bad.any():
@@ -277,6 +286,13 @@ def _check_answered(
 
 def _check_columns(values: Array, variables: Sequence[str], label: str, group: str | None) -> None:
     where = _where(label, group)
+    largest = np.fmax.reduce(np.abs(values), axis=0)
+    extreme = [v for v, x in zip(variables, largest, strict=True) if x > LARGEST or 0 < x < 1 / LARGEST]
+    if extreme:
+        raise DataError(
+            f"{quoted(extreme)} {'is' if len(extreme) == 1 else 'are'} too large or too small to compute with"
+            f"{where}. Use other units."
+        )
     if (np.ptp(values, axis=0) > 0).all():
         return  # NaN compares as False, so incomplete columns take the way below
     empty = [v for v, column in zip(variables, values.T, strict=True) if np.isnan(column).all()]

@@ -166,3 +166,39 @@ def test_comparison_needs_one_test_statistic_and_names(clients: pd.DataFrame) ->
         plain.compare(robust)
     with pytest.raises(sm.SpecError, match="names= has 1 entries for 2"):
         plain.compare(plain, names=("only",))
+
+
+# ---------------------------------------------------------------------- small models
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"estimator": "MLR"}, {"missing": "fiml"}, {"engine": "native", "se": "none"}]
+)
+@pytest.mark.parametrize(
+    ("model", "npar"),
+    [
+        ("e1 ~~ 1*e1\ne2 ~~ 1*e2\ne1 ~~ 0*e2", 0),
+        ("e1 ~~ e1", 1),
+        ("p1 ~ e1", 2),
+        ("e1 ~~ e2", 3),
+        ("e1 ~~ 0*e2", 2),
+    ],
+)
+def test_the_smallest_models_have_every_table(
+    clients: pd.DataFrame, model: str, npar: int, options: dict[str, str]
+) -> None:
+    """Nothing free, nothing to test, or a baseline that is the model: no table fails."""
+    data = clients.copy()
+    if options.get("missing"):
+        data.loc[:9, "e2"] = np.nan
+        data.loc[20:29, "p1"] = np.nan
+    fit = sm.fit(model, data, **options)
+    means = fit.options["meanstructure"]
+    intercepts = (fit.estimates()["op"] == "~1").sum() - model.startswith("p1 ~ e1") if means else 0
+    assert fit.measures()["npar"] == npar + intercepts
+    assert fit.status.converged
+    for table in (fit.estimates(), fit.standardized(), fit.effects(), fit.vcov()):
+        assert isinstance(table, pd.DataFrame)
+    assert json.loads(fit.to_json())["estimates"]
+    assert str(fit)
+    assert fit._repr_html_()
