@@ -76,7 +76,7 @@ def _page(rows: list[str], worst: dict[str, tuple[float, str]]) -> str:
     lines = [
         "# Agreement with lavaan 0.7",
         "",
-        "Made by `python -m tests.golden.report > docs/parity.md` from the reference cases beside the repository.",
+        "Made by `python -m tests.golden.report > docs/parity.md` from the cases beside the repository.",
         "",
         "| Quantity | Worst gap | Allowed | Case |",
         "|---|---|---|---|",
@@ -91,20 +91,21 @@ def _page(rows: list[str], worst: dict[str, tuple[float, str]]) -> str:
 
 NOTES = """## Conventions taken over from lavaan, and why
 
-- RFI is 1 for a model that fits worse per degree of freedom than the baseline (v85); the formula would give −1.66.
+- RFI is 1 for a model that fits worse per degree of freedom than the baseline (v85); the formula
+  would give −1.66.
 - The interval and tests of the scaled RMSEA refer the unscaled χ² to tr(UΓ) degrees of freedom.
-- With missing answers, LISREL's GFI compares pairwise moments in the metric of the incomplete data; the unbiased
-  GFI takes the likelihood ratio.
+- With missing answers, LISREL's GFI compares pairwise moments in the metric of the incomplete data; the
+  unbiased GFI takes the likelihood ratio.
 - `scaling_factor_h0` divides tr(A⁻¹B) by the number of free rows before equality constraints.
 
 ## Robust CFI and RMSEA with missing answers
 
-Zhang and Savalei (2023) measure the complete-data discrepancy N F(Σ̃, μ̃; Σ̂, μ̂) at the FIML estimates. Its expected
-value under the model is k = tr(Rᵀ W R Γ), with W the complete-data weight at the saturated moments,
-R = I − J(JᵀHJ)⁻¹JᵀH, H the observed information of the saturated moments under the missing-data likelihood, and
-Γ = H⁻¹, or H⁻¹BH⁻¹ with robust errors. Then RMSEA = √(max(0, X − k)/(N df)) and CFI compares X − k with the
-baseline's. Of sixteen combinations of expected and observed information at saturated and implied moments this is
-the one that reproduces v24, v25 and v56.
+Zhang and Savalei (2023) measure the complete-data discrepancy N F(Σ̃, μ̃; Σ̂, μ̂) at the FIML estimates. Its
+expected value under the model is k = tr(Rᵀ W R Γ), with W the complete-data weight at the saturated moments,
+R = I − J(JᵀHJ)⁻¹JᵀH, H the observed information of the saturated moments under the missing-data likelihood,
+and Γ = H⁻¹, or H⁻¹BH⁻¹ with robust errors. Then RMSEA = √(max(0, X − k)/(N df)) and CFI compares X − k with the
+baseline's. Of sixteen combinations of expected and observed information at saturated and implied moments this
+is the one that reproduces v24, v25 and v56.
 """
 
 if __name__ == "__main__":

@@ -22,10 +22,14 @@ LATER = {
     "constraints, bounds, effect coding": (
         "v12_hs_effect_coding", "v18_hs_nonlinear_constraint", "v19_hs_inequality", "v86_hs_bounds",
     ),
-    "weights, clusters, missing covariates": ("v57_b2b_mar_fiml_mlr_x", "v60_b2b_weights", "v61_twolevel_cluster"),
+    "weights, clusters, missing covariates": (
+        "v57_b2b_mar_fiml_mlr_x", "v60_b2b_weights", "v61_twolevel_cluster",
+    ),
     "ordered items": (
-        "v45_datcat_wlsmv", "v46_datcat_dwls_plain", "v47_datcat_ulsmv", "v48_datcat_mg_theta", "v49_b2b_l5_wlsmv",
-        "v50_b2b_l5_covariates", "v51_b2b_l7_theta", "v52_b2b_l5_mixed", "v66_lrt_wlsmv", "v68_b2b_inv_ordinal",
+        "v45_datcat_wlsmv", "v46_datcat_dwls_plain", "v47_datcat_ulsmv", "v48_datcat_mg_theta",
+        "v49_b2b_l5_wlsmv",
+        "v50_b2b_l5_covariates", "v51_b2b_l7_theta", "v52_b2b_l5_mixed", "v66_lrt_wlsmv",
+        "v68_b2b_inv_ordinal",
     ),
 }  # fmt: skip
 """Cases whose options the engine refuses by name; a case leaves this list when its part is built."""
@@ -99,7 +103,10 @@ def measure(case: dict[str, Any], result: dict[str, Any], gaps: Gaps, folder: Pa
         fits = {
             level["name"]: run(
                 case, folder, syntax=level.get("syntax"),
-                more={**level.get("options", {}), **{k: level[k] for k in ("group.equal", "group.partial") if k in level}},
+                more={
+                    **level.get("options", {}),
+                    **{k: level[k] for k in ("group.equal", "group.partial") if k in level},
+                },
             )
             for level in case["levels"]
         }  # fmt: skip
