@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _without_collector(adapter: Callable[[Case, int], Run], case: Case, fits: int) -> Run:
-    """One turn of a rival with the garbage collector at rest, as timeit does: it walks all rivals' objects."""
+    """One turn of a rival with the garbage collector at rest, as timeit does; it walks all objects."""
     gc.collect()
     gc.disable()
     try:

@@ -15,7 +15,8 @@ import sem_models as sm
 # One tolerance per quantity. Estimates and errors in units of the reference standard error and relative
 # to it: optimizers agree far better than this, so a miss is a different formula, not a rounding.
 TOLERANCES = {
-    "est": 1e-3, "se": 1e-3, "std": 1e-6, "std_est": 1e-3, "std_se": 1e-3, "vcov": 2e-3, "chisq": 1e-6, "logl": 1e-8,
+    "est": 1e-3, "se": 1e-3, "std": 1e-6, "std_est": 1e-3, "std_se": 1e-3, "vcov": 2e-3,
+    "chisq": 1e-6, "logl": 1e-8,
     "index": 1e-6,
     "index_robust": 1e-4, "implied": 1e-6, "r_squared": 1e-3, "residual_cor": 1e-6, "defined": 1e-3,
     "lrt": 1e-4,
