@@ -103,7 +103,8 @@ NOTES = """## Conventions taken over from lavaan, and why
 Zhang and Savalei (2023) measure the complete-data discrepancy N F(Σ̃, μ̃; Σ̂, μ̂) at the FIML estimates. Its
 expected value under the model is k = tr(Rᵀ W R Γ), with W the complete-data weight at the saturated moments,
 R = I − J(JᵀHJ)⁻¹JᵀH, H the observed information of the saturated moments under the missing-data likelihood,
-and Γ = H⁻¹, or H⁻¹BH⁻¹ with robust errors. Then RMSEA = √(max(0, X − k)/(N df)) and CFI compares X − k with the
+and Γ = H⁻¹, or H⁻¹BH⁻¹ with robust errors. Then RMSEA = √(max(0, X − k)/(N df)) and CFI compares X
+− k with the
 baseline's. Of sixteen combinations of expected and observed information at saturated and implied moments
 this is the one that reproduces v24, v25 and v56.
 """
