@@ -112,6 +112,13 @@ _OWN = (
 )
 
 
+_NAMED = (
+    "estimator", "missing", "group", "group_equal", "group_partial", "sample_cov", "sample_mean", "sample_nobs",
+    "engine", "seed",
+)  # fmt: skip
+"""Options that `fit` names itself; offered as near matches too."""
+
+
 def resolve(
     given: Mapping[str, Any],
     *,
@@ -130,7 +137,9 @@ def resolve(
     known = (*_SWITCHES, *_OWN, *LATER)
     for name, value in given.items():
         if name not in known:
-            raise SpecError(f"fit() has no option '{name}'. {did_you_mean(name, known, noun='options')}")
+            raise SpecError(
+                f"fit() has no option '{name}'. {did_you_mean(name, (*_NAMED, *known), noun='options')}"
+            )
         if name in _SWITCHES + _YES_NO and not (value is None or value in (True, False, "default")):
             raise SpecError(f"{name}={value!r} is not understood. Give True or False.")
         if name in LATER and not any(_same(value, neutral) for neutral in LATER[name]):
