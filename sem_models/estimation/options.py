@@ -113,7 +113,8 @@ _OWN = (
 
 
 _NAMED = (
-    "estimator", "missing", "group", "group_equal", "group_partial", "sample_cov", "sample_mean", "sample_nobs",
+    "estimator", "missing", "group", "group_equal", "group_partial",
+    "sample_cov", "sample_mean", "sample_nobs",
     "engine", "seed",
 )  # fmt: skip
 """Options that `fit` names itself; offered as near matches too."""
