@@ -117,23 +117,26 @@ def least_squares(ram: RamModel, sample: Sample, kind: Kind) -> LeastSquares:
         )
         weight = normal / share[:, None, None]
     else:
-        weight = _inverse_gamma(sample, ram.has_means, len(i))
+        weight = _inverse_gamma(sample, ram)
     return LeastSquares(ram, moments, np.ascontiguousarray(weight), share)
 
 
-def _inverse_gamma(sample: Sample, has_means: bool, n_cov: int) -> Array:
+def _inverse_gamma(sample: Sample, ram: RamModel) -> Array:
+    """Inverse of Γ by group, zero for the moments of fixed covariates."""
     if sample.rows is None:
         raise DataError("WLS needs the raw data: its weights are fourth moments. Pass data=, or use ML.")
+    keep = moment_likelihood.moments_explained(ram.n_observed, ram.exogenous, has_means=ram.has_means)
+    used = int(keep.sum())
     blocks = []
     for label, rows in zip(sample.groups, sample.rows, strict=True):
-        used = n_cov + len(sample.variables) if has_means else n_cov
         if len(rows.values) <= used:
             where = f" in group '{label}'" if label else ""
             raise DataError(
                 f"WLS needs more rows than moments: {len(rows.values)} rows{where} for {used} moments. "
                 "Use MLR or MLM, which stay valid without normality, or fewer items."
             )
-        weight = np.zeros((n_cov + len(sample.variables),) * 2)
-        weight[:used, :used] = np.linalg.inv(asymptotic_covariance(rows)[:used, :used])
+        chosen = np.ix_(keep, keep)
+        weight = np.zeros((len(keep),) * 2)
+        weight[chosen] = np.linalg.inv(asymptotic_covariance(rows, ram.exogenous)[chosen])
         blocks.append(weight)
     return np.stack(blocks)

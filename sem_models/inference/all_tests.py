@@ -30,7 +30,7 @@ def all_tests(solved: Solved) -> list[dict[str, Any]]:
             row.update(stat=test.scaled, pvalue=test.pvalue_scaled, scaling_factor=test.scaling)
         elif df and solved.sample.rows is not None:
             at = projection(solved.objective, solved.point, solved.sample)
-            first, second = traces(at, empirical_gamma(solved.sample, at.keep))
+            first, second = traces(at, empirical_gamma(solved.sample, solved.ram.exogenous, at.keep))
             out = scaled_test(name, solved.minimum, df, first, second)  # type: ignore[arg-type]
             row.update(
                 stat=out.statistic,

@@ -71,7 +71,9 @@ def parameter_covariance(
         at = projection(objective, point, sample)
         if se == "robust.sem":
             _need_rows(sample)
-        gamma = empirical_gamma(sample, at.keep) if se == "robust.sem" else normal_gamma(sample, at.keep)
+        fixed = objective.ram.exogenous
+        empirical = se == "robust.sem"
+        gamma = empirical_gamma(sample, fixed, at.keep) if empirical else normal_gamma(sample, at.keep)
         middle = sandwich(at, gamma)
     elif se == "none":
         middle = np.full_like(middle, np.nan)

@@ -16,9 +16,10 @@ from sem_models.inference import residuals
 from sem_models.inference.baseline import baseline_model
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
 from sem_models.inference.residual_tests import residual_test
-from sem_models.inference.test_statistics import ChiSquare, moments_explained, n_moments
+from sem_models.inference.test_statistics import ChiSquare, n_moments
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
+from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import pairwise_moments
 
@@ -227,7 +228,7 @@ def _lisrel_and_gfi(
     sample, ram, at = solved.sample, solved.ram, solved.point.at
     g, df = len(sample.groups), solved.chi_square.df
     mu = at.mu if ram.has_means else sample.mean
-    counted = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
+    counted = moments_explained(len(sample.variables), ram.exogenous, has_means=ram.has_means)
     cov, mean = (sample.cov, sample.mean) if sample.complete else pairwise_moments(sample)
     if isinstance(solved.objective, LeastSquares):
         weight = solved.objective.weight

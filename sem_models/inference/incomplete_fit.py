@@ -16,9 +16,9 @@ import numpy as np
 
 from sem_models.estimation import moment_space
 from sem_models.estimation.objective import NormalTheory, Point
-from sem_models.inference.test_statistics import moments_explained
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
+from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import Patterns, complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
 
@@ -37,7 +37,9 @@ class SaturatedParts:
 def saturated_parts(sample: Sample, objective: NormalTheory, *, robust: bool) -> SaturatedParts:
     """Compute the saturated model's matrices once for model and baseline."""
     g = len(sample.groups)
-    keep = moments_explained(sample, objective.ram.exogenous, has_means=objective.ram.has_means)
+    keep = moments_explained(
+        len(sample.variables), objective.ram.exogenous, has_means=objective.ram.has_means
+    )
     complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
     at_complete = discrepancy(sample.cov, sample.mean, complete)
     weight = moment_likelihood.curvature(at_complete, complete, g, observed=False)

@@ -43,7 +43,8 @@ def _weights(
     if kind == "browne.residual.adf":
         if sample.rows is None:
             raise DataError("test='browne.residual.adf' needs the raw data: its weights are fourth moments.")
-        return tuple(np.asarray(np.linalg.inv(g), dtype=np.float64) for g in empirical_gamma(sample, keep))
+        gamma = empirical_gamma(sample, objective.ram.exogenous, keep)
+        return tuple(np.asarray(np.linalg.inv(g), dtype=np.float64) for g in gamma)
     if kind == "browne.residual.nt.model":
         return normal_weight(objective, point, sample, keep)
     return tuple(np.asarray(np.linalg.inv(g), dtype=np.float64) for g in normal_gamma(sample, keep))

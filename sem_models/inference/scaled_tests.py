@@ -17,10 +17,10 @@ import numpy as np
 from sem_models.estimation import moment_space
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
-from sem_models.inference.test_statistics import moments_explained
-from sem_models.model.ram import Array, RamModel
+from sem_models.model.ram import Array, IntArray, RamModel
 from sem_models.observed import moment_likelihood
 from sem_models.observed.fourth_moments import asymptotic_covariance
+from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
 
@@ -55,7 +55,7 @@ def projection(
 ) -> Projection:
     """J, V and A⁻¹ at a solution; V of maximum likelihood is the information of the implied moments."""
     ram = objective.ram
-    keep = moments_explained(sample, ram.exogenous, has_means=ram.has_means)
+    keep = moments_explained(len(sample.variables), ram.exogenous, has_means=ram.has_means)
     if isinstance(objective, LeastSquares):
         kept = tuple(
             s * w[np.ix_(keep, keep)] for s, w in zip(objective.share, objective.weight, strict=True)
@@ -87,11 +87,11 @@ def _slopes(ram: RamModel, point: Point | MomentPoint, keep: Array) -> tuple[Arr
     return tuple(out)
 
 
-def empirical_gamma(sample: Sample, keep: Array) -> tuple[Array, ...]:
-    """Γ / share by group, from fourth moments."""
+def empirical_gamma(sample: Sample, exogenous: IntArray, keep: Array) -> tuple[Array, ...]:
+    """Γ / share by group, from fourth moments; fixed covariates do not vary."""
     assert sample.rows is not None
     return tuple(
-        asymptotic_covariance(rows)[np.ix_(keep, keep)] / s
+        asymptotic_covariance(rows, exogenous)[np.ix_(keep, keep)] / s
         for rows, s in zip(sample.rows, sample.share, strict=True)
     )
 

@@ -113,7 +113,7 @@ class Solved:
             expected = self.saturated_trace - trace
             return replace(plain, scaling=expected / df, expected=expected)
         at = projection(objective, point, self.sample)
-        first, second = traces(at, empirical_gamma(self.sample, at.keep))
+        first, second = traces(at, empirical_gamma(self.sample, self.ram.exogenous, at.keep))
         out = scaled_test(kind, statistic, df, first, second)  # type: ignore[arg-type]
         usual = None if kind == "mean.var.adjusted" else first
         return replace(plain, scaling=out.scaling, shift=out.shift, scaled_df=out.df, expected=usual)

@@ -9,6 +9,7 @@ from scipy.special import chdtrc
 
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed import moment_likelihood
+from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import Sample
 
@@ -67,14 +68,6 @@ def n_moments(sample: Sample, exogenous: IntArray, *, has_means: bool) -> int:
     return by_group * len(sample.groups)
 
 
-def moments_explained(sample: Sample, exogenous: IntArray, *, has_means: bool) -> Array:
-    """Which of (vech Σ, μ) the model explains, (r,) True or False."""
-    p = len(sample.variables)
-    fixed = np.isin(np.arange(p), exogenous)
-    i, j = np.tril_indices(p)
-    return np.concatenate([~(fixed[i] & fixed[j]), ~fixed & has_means])
-
-
 def saturated_trace(sample: Sample, exogenous: IntArray, *, has_means: bool) -> float:
     """tr(A⁻¹ B) of the saturated model at its own estimates: observed information A, scores' cross-product B.
 
@@ -83,7 +76,7 @@ def saturated_trace(sample: Sample, exogenous: IntArray, *, has_means: bool) -> 
     assert sample.rows is not None
     if sample.complete:
         return sum(_complete_trace(rows.values, exogenous, has_means=has_means) for rows in sample.rows)
-    keep = moments_explained(sample, exogenous, has_means=has_means)
+    keep = moments_explained(len(sample.variables), exogenous, has_means=has_means)
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)
     information = moment_likelihood.curvature(parts, sample.patterns, len(sample.groups), observed=True)
     total = 0.0

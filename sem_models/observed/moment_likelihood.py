@@ -59,3 +59,11 @@ def moment_scores(
     i, j = np.tril_indices(values.shape[1])
     sigma = np.where(i == j, 0.5, 1.0) * (z[:, i] * z[:, j] - weight[:, i, j])
     return np.concatenate([sigma, z], axis=1)
+
+
+def moments_explained(n_variables: int, exogenous: IntArray, *, has_means: bool) -> Array:
+    """Which of (vech Σ, μ) the model explains, (r,) True or False."""
+    p = n_variables
+    fixed = np.isin(np.arange(p), exogenous)
+    i, j = np.tril_indices(p)
+    return np.concatenate([~(fixed[i] & fixed[j]), ~fixed & has_means])
