@@ -25,9 +25,12 @@ def all_tests(solved: Solved) -> list[dict[str, Any]]:
         elif name in RESIDUAL_TESTS:
             row["stat"] = residual_test(name, solved.objective, solved.point, solved.sample)
             row["pvalue"] = upper_tail(row["stat"], df)
-        elif name == "yuan.bentler.mplus":
+        elif name == solved.options.scaled_test:
             test = solved.chi_square
-            row.update(stat=test.scaled, pvalue=test.pvalue_scaled, scaling_factor=test.scaling)
+            row.update(
+                stat=test.scaled, df=test.df_scaled, pvalue=test.pvalue_scaled, scaling_factor=test.scaling
+            )
+            row["shift_parameter"] = test.shift if name == "scaled.shifted" else nan
         elif df and solved.sample.rows is not None:
             at = projection(solved.objective, solved.point, solved.sample)
             first, second = traces(at, empirical_gamma(solved.sample, solved.ram.exogenous, at.keep))

@@ -269,7 +269,7 @@ def _gfi_interval(statistic: float, df: int, n: float, p: int, scaling: float) -
     if not df:
         return 1.0, 1.0
     low, high = (m.noncentrality_bound(statistic, df, t) for t in ((1 + LEVEL) / 2, (1 - LEVEL) / 2))
-    return tuple(p / (p + 2.0 * scaling * bound / n) for bound in (high, low))  # type: ignore[return-value]
+    return p / (p + 2.0 * scaling * high / n), p / (p + 2.0 * scaling * low / n)
 
 
 def _explain(out: Measures, solved: Solved, base: ChiSquare) -> None:

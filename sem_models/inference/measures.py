@@ -92,7 +92,7 @@ def rmsea_interval(
         return 0.0, 0.0
     tail = (1 - level) / 2
     low, high = (noncentrality_bound(chisq, df, t) for t in (1 - tail, tail))
-    return tuple(sqrt(scaling * bound * g / (n * df)) for bound in (low, high))  # type: ignore[return-value]
+    return sqrt(scaling * low * g / (n * df)), sqrt(scaling * high * g / (n * df))
 
 
 def rmsea_close(chisq: float, df: float, n: float, g: int, *, against: float, scaling: float = 1.0) -> float:
