@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sem_models.errors import DataError, SpecError
+from sem_models.estimation import trail
 from sem_models.estimation.identification import check_identified
 from sem_models.estimation.least_squares import LeastSquares, least_squares
 from sem_models.estimation.objective import NormalTheory
-from sem_models.estimation.optimizer import Outcome, minimize
+from sem_models.estimation.optimizer import Outcome, Solution, minimize
 from sem_models.estimation.options import Options, resolve
 from sem_models.estimation.starts import starting_point, starting_values
 from sem_models.inference.result import Fit
@@ -144,6 +145,7 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
         moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
         check_identified(complete, table, begin, information, moments)
     limits: dict[str, Any] = {"n_rows": sample.n, "max_iterations": options.max_iterations}
+    tried: list[tuple[str, Solution]] = []
     objective: NormalTheory | LeastSquares = complete
     if options.discrepancy != "ML":
         objective = least_squares(ram, sample, options.discrepancy)
@@ -151,19 +153,23 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     elif not sample.complete:
         # what fits the EM moments as if they were complete is close to the FIML optimum, and cheap
         objective = NormalTheory(ram, sample.patterns, sample.mean)
-        near = minimize(complete, begin, information=information, tolerance=1e-3, **limits).point
+        rough = minimize(complete, begin, information=information, tolerance=1e-3, **limits)
+        tried.append((trail.AS_COMPLETE, rough))
+        near = rough.point
         start_here = near if near is not None and objective.at(near.params) is not None else begin
         solution = minimize(objective, start_here.params, **limits)
     else:
         solution = minimize(objective, begin, information=information, **limits)
     if solution.outcome is Outcome.BAD_START:
         raise SpecError(Outcome.BAD_START.value)
+    tried.append((trail.FROM_MOMENTS if start is None else trail.GIVEN, solution))
     if solution.outcome is not Outcome.CONVERGED and start is None:
         # another way down may lead to an optimum where the first ran off along a ridge
         plain = starting_values(table, ram, sample.cov, sample.mean, structural=False)
         again = minimize(objective, plain, **limits)
+        tried.append((trail.PLAIN, again))
         solution = again if again.outcome is Outcome.CONVERGED else solution
-    return Solved(table, ram, sample, options, objective, solution)
+    return Solved(table, ram, sample, options, objective, trail.with_trail(solution, *tried))
 
 
 def _specification(model: Any) -> tuple[str, ModelSpec | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
 
@@ -58,6 +58,7 @@ class Solution:
     """Where the search ended: point (None only for BAD_START), gradient (k,), outcome, iterations.
 
     decrement is gᵀH⁻¹g, the squared distance to the optimum in units of a standard error per row.
+    trust_region says whether the search ended there; trail is what else was tried (estimation/trail.py).
     """
 
     point: Any
@@ -65,6 +66,8 @@ class Solution:
     outcome: Outcome
     iterations: int
     decrement: float
+    trust_region: bool = False
+    trail: tuple[Any, ...] = ()
 
 
 NEAR = 1e-3
@@ -132,7 +135,8 @@ def minimize(
             point = moved
             gradient = objective.gradient(point)
         if length < SHORT:
-            return _trust_region(objective, point, gradient, iteration, max_iterations, target)
+            end = _trust_region(objective, point, gradient, iteration, max_iterations, target)
+            return replace(end, trust_region=True)
     return Solution(point, gradient, _gave_up(objective.hessian(point)), max_iterations, decrement)
 
 
