@@ -15,6 +15,7 @@ from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options
 from sem_models.estimation.scores import free_scores
 from sem_models.inference.covariance import ParameterCovariance, parameter_covariance
+from sem_models.inference.culprits import reason as culprit_reason
 from sem_models.inference.definitions import defined_values
 from sem_models.inference.header import Status
 from sem_models.inference.residual_tests import residual_test
@@ -167,7 +168,7 @@ class Solved:
     def status(self) -> Status:
         outcome = self.solution.outcome
         converged = outcome is Outcome.CONVERGED
-        reasons = [] if converged else [outcome.value]
+        reasons = [] if converged else [culprit_reason(self)]
         distance = float(np.sqrt(max(self.solution.decrement, 0.0) * self.sample.n))
         stationary = distance < STATIONARY
         if not stationary:
