@@ -34,16 +34,8 @@ def check_identified(
         )
     if _full_rank(information):
         return
-    rng = np.random.default_rng(20031)
-    flat: Array | None = None
-    for _ in range(2):
-        directions = _flat_directions(objective, _nearby(objective, start.params, rng))
-        if directions is None:
-            continue
-        if directions.shape[1] == 0:
-            return
-        flat = directions if flat is None or directions.shape[1] < flat.shape[1] else flat
-    if flat is None:
+    flat = flat_at_random_points(objective, start.params)
+    if flat is None or flat.shape[1] == 0:
         return
     names = table.names()
     by_row = objective.ram.reduction @ flat
@@ -57,6 +49,19 @@ def check_identified(
         f"{', '.join(dict.fromkeys(involved[:12]))}{more}. "
         "Fix one of them (a loading or a variance per latent variable), remove a path, or add indicators."
     )
+
+
+def flat_at_random_points(objective: NormalTheory, around: Array) -> Array | None:
+    """Directions (k, d) flat at two random points near `around`; None where no such point is admissible."""
+    rng = np.random.default_rng(20031)
+    flat: Array | None = None
+    for _ in range(2):
+        directions = _flat_directions(objective, _nearby(objective, around, rng))
+        if directions is not None and (flat is None or directions.shape[1] < flat.shape[1]):
+            flat = directions
+        if flat is not None and flat.shape[1] == 0:
+            break
+    return flat
 
 
 def _full_rank(information: Array) -> bool:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SHARE = 0.3
 """A parameter takes part in a direction when its entry is at least this part of the largest one."""
 
+LEVEL_GROUND = 1e-12
+"""Newton decrement below which a search that ended in a flat direction was at an optimum."""
+
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
@@ -50,14 +53,14 @@ def flattest(solved: Solved) -> tuple[float, Array]:
     return float(values[0]), vectors[:, 0] / scale
 
 
-def culprits(solved: Solved, direction: Array, *, most: int = 3) -> list[Culprit]:
+def culprits(solved: Solved, direction: Array, *, most: int = 3, share: float = SHARE) -> list[Culprit]:
     """The parameters that a direction (k,) moves most, in standard deviations, largest first."""
     moved = solved.ram.reduction @ direction
     units = row_units(solved.table, variable_units(solved.table, solved.sample.cov))
     by_size = np.abs(moved) / units[solved.ram.row_of_free]
     out: dict[str, Culprit] = {}
     for x in np.argsort(-by_size):
-        if by_size[x] < SHARE * by_size.max() or len(out) == most:
+        if by_size[x] < share * by_size.max() or len(out) == most:
             break
         number = int(solved.ram.row_of_free[x])
         value = float(solved.point.free[x])
@@ -65,6 +68,11 @@ def culprits(solved: Solved, direction: Array, *, most: int = 3) -> list[Culprit
         label = solved.table.rows[number].label or name
         out.setdefault(label, Culprit(number, name, value, value / units[number]))
     return list(out.values())
+
+
+def flat_names(solved: Solved) -> str:
+    """The parameters that the flattest direction moves."""
+    return "; ".join(c.name for c in culprits(solved, flattest(solved)[1], most=8, share=0.01))
 
 
 def reason(solved: Solved) -> str:
@@ -75,6 +83,8 @@ def reason(solved: Solved) -> str:
     found = culprits(solved, flattest(solved)[1])
     if not found:
         return outcome.value
+    if outcome is Outcome.RUNAWAY and solved.solution.decrement < LEVEL_GROUND:
+        return f"The optimum is no single point: the likelihood does not change along {flat_names(solved)}."
     one = "The parameter" if len(found) == 1 else "The parameters"
     verb = "running away" if outcome is Outcome.RUNAWAY else "least determined"
     return f"{outcome.value} {one} {verb}: {'; '.join(map(str, found))}."

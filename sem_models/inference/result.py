@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +24,7 @@ from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
 
 if TYPE_CHECKING:
+    from sem_models.inference.diagnosis import Diagnosis
     from sem_models.reports.summary import Summary
 
 LEVEL = 0.95
@@ -234,6 +235,24 @@ class Fit:
         mu = at.mu if self.solved.ram.has_means else s.mean
         found = [kinds[type](s.cov[g], s.mean[g], at.sigma[g], mu[g]) for g in range(len(self.groups))]
         return self._moments(np.stack([r.cov for r in found]), np.stack([r.mean for r in found]))
+
+    # ------------------------------------------------------------------ when something is wrong
+
+    def diagnose(self, *, attempts: bool = False) -> Diagnosis:
+        """What is wrong with this fit, in words, and what was tried; print it, or take `.table()`.
+
+        `attempts=True` also tries the items in other units, other markers, variances held at zero or above,
+        and several starts. Each is shown with its outcome; none changes this fit.
+        """
+        from sem_models.estimation.fit import solve
+        from sem_models.inference.diagnosis import diagnose
+
+        options = replace(self.solved.options, check_identification=False)
+        return diagnose(
+            self.solved,
+            lambda table, sample, start: solve(table, sample, options, start),
+            line=f"{self.spec_id}: {self.header.line()}", attempts=attempts,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ second opinion
 

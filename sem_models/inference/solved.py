@@ -15,6 +15,7 @@ from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options
 from sem_models.estimation.scores import free_scores
 from sem_models.inference.covariance import ParameterCovariance, parameter_covariance
+from sem_models.inference.culprits import flat_names
 from sem_models.inference.culprits import reason as culprit_reason
 from sem_models.inference.definitions import defined_values
 from sem_models.inference.header import Status
@@ -178,8 +179,8 @@ class Solved:
         improper = [*self._negative_variances(), *self._indefinite_blocks()]
         if self.covariance.singular:
             reasons.append(
-                "The information matrix is singular, so standard errors do not exist; a parameter is "
-                "not identified by these data."
+                "The information matrix is singular, so standard errors do not exist; not identified by "
+                f"these data: {flat_names(self)}."
             )
         return Status(converged, stationary, not improper, (*reasons, *improper))
 
