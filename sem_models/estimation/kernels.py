@@ -11,10 +11,12 @@ A group without missing values is one pattern.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sem_models.model.ram import DIRECTED, MEAN, Array, Slots
+from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, Slots
 from sem_models.observed.patterns import Discrepancy, Patterns, sum_by_group
 
 
@@ -32,6 +34,54 @@ class Implied:
     eta: Array
     sigma: Array
     mu: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Gathers:
+    """Flat positions (n, n) in a 2v × 2v matrix, or v × v where said, of pairs of slots i and j.
+
+    aa = (left_i, left_j), bb = (right_i, right_j), ab = (left_i, right_j); row and column pairs of v × v
+    matrices: reach (col_i, row_j), cc (col_i, col_j); and the rows where slot i is a directed path, the only
+    ones that bend Σ.
+    """
+
+    aa: IntArray
+    bb: IntArray
+    ab: IntArray
+    right_row: IntArray
+    left_row: IntArray
+    row_row: IntArray
+    weights: Array
+    directed: IntArray
+    reach: IntArray
+    cc: IntArray
+    row_row_bent: IntArray
+    row_right: IntArray
+    row_col: IntArray
+    with_directed: NDArray[np.bool_]
+    with_symmetric: Array
+    with_mean: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=32)
+def _gathers(slots: Slots, v: int) -> Gathers:
+    def flat(i: IntArray, j: IntArray, width: int) -> IntArray:
+        return i[:, None] * width + j
+
+    a, b, row, col = slots.left, slots.right, slots.row, slots.col
+    d = np.flatnonzero(slots.kind == DIRECTED)
+    return Gathers(
+        flat(a, a, 2 * v), flat(b, b, 2 * v), flat(a, b, 2 * v), flat(b, row, 2 * v), flat(a, row, 2 * v),
+        flat(row, row, 2 * v), slots.weight[:, None] * slots.weight,
+        d, flat(col[d], row, v), flat(col[d], col, v), flat(row[d], row, 2 * v), flat(row[d], v + col, 2 * v),
+        flat(row[d], col, 2 * v),
+        slots.kind == DIRECTED, np.where(slots.kind == SYMMETRIC, slots.weight, 0.0), slots.kind == MEAN,
+    )  # fmt: skip
+
+
+def _take(matrix: Array, positions: IntArray) -> Array:
+    """Entries of (..., a, b) matrices at flat positions."""
+    return np.take(matrix.reshape(*matrix.shape[:-2], -1), positions, axis=-1)
 
 
 def implied(a_mat: Array, s_mat: Array, m_vec: Array, n_observed: int) -> Implied:
@@ -73,29 +123,30 @@ def _residual_weights(parts: Discrepancy, patterns: Patterns, n_groups: int) -> 
     return sum_by_group(v_t, patterns.group, n_groups, -3), sum_by_group(u_t, patterns.group, n_groups, -2)
 
 
-def _pair(g_mat: Array, h_mat: Array, slots: Slots) -> Array:
-    """tr(W ∂Σᵢ V ∂Σⱼ) / 2 from G = ZᵀWZ and H = ZᵀVZ, (..., n, n), symmetric in i and j."""
-    a, b = slots.left, slots.right
-    aa, bb = (a[:, None], a[None, :]), (b[:, None], b[None, :])
-    ab, ba = (a[:, None], b[None, :]), (b[:, None], a[None, :])
-    if h_mat is g_mat:
-        gathered = g_mat[..., *aa] * g_mat[..., *bb] + g_mat[..., *ab] * g_mat[..., *ba]
-    else:
-        gathered = 0.5 * (
-            g_mat[..., *aa] * h_mat[..., *bb] + g_mat[..., *bb] * h_mat[..., *aa]
-            + g_mat[..., *ab] * h_mat[..., *ba] + g_mat[..., *ba] * h_mat[..., *ab]
-        )  # fmt: skip
-    return slots.weight[:, None] * slots.weight * gathered
+def _pair(g_mat: Array, at: Gathers) -> Array:
+    """tr(W ∂Σᵢ W ∂Σⱼ) / 2 from G = ZᵀWZ, (..., n, n)."""
+    crossed = _take(g_mat, at.ab)
+    gathered = _take(g_mat, at.aa) * _take(g_mat, at.bb) + crossed * np.swapaxes(crossed, -1, -2)
+    return at.weights * gathered
+
+
+def _mixed_pair(g_mat: Array, h_mat: Array, at: Gathers) -> Array:
+    """tr(W ∂Σᵢ V ∂Σⱼ) / 2 from G = ZᵀWZ and H = ZᵀVZ, made symmetric in i and j, (..., n, n)."""
+    crossed = _take(g_mat, at.ab) * np.swapaxes(_take(h_mat, at.ab), -1, -2)
+    gathered = _take(g_mat, at.aa) * _take(h_mat, at.bb) + _take(g_mat, at.bb) * _take(h_mat, at.aa)
+    return 0.5 * at.weights * (gathered + crossed + np.swapaxes(crossed, -1, -2))
 
 
 def expected_information(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -> Array:
     """Expected information per row, ½ tr(W ∂Σᵢ W ∂Σⱼ) + ∂μᵢᵀ W ∂μⱼ, (..., g, n, n)."""
     z = at.z_cols[..., patterns.group, :, :]
+    pairs = _gathers(slots, at.total.shape[-1])
     g_mat = np.swapaxes(z, -1, -2) @ parts.weight @ z
-    slopes = mean_slopes(slots, at.eta)[..., patterns.group, :]
-    row = slots.row
-    info = _pair(g_mat, g_mat, slots)
-    info += slopes[..., :, None] * slopes[..., None, :] * g_mat[..., row[:, None], row[None, :]]
+    info = _pair(g_mat, pairs)
+    slopes = mean_slopes(slots, at.eta)
+    if slopes.any():
+        slopes = slopes[..., patterns.group, :]
+        info += slopes[..., :, None] * slopes[..., None, :] * _take(g_mat, pairs.row_row)
     info *= patterns.share[..., None, None]
     return sum_by_group(info, patterns.group, at.sigma.shape[-3], -3)
 
@@ -107,21 +158,22 @@ def hessian(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -
     + 2uᵀ(ΣᵢWμⱼ + ΣⱼWμᵢ) + 2μᵢᵀWμⱼ + tr(VΣᵢⱼ) − 2uᵀμᵢⱼ, indices denoting derivatives.
     """
     z = at.z_cols[..., patterns.group, :, :]
+    pairs = _gathers(slots, at.total.shape[-1])
     z_t = np.swapaxes(z, -1, -2)
     weight = parts.weight
-    v_mat = weight - weight @ parts.second @ weight
-    u_vec = weight @ parts.shift[..., None]
-    g_mat, h_mat = z_t @ weight @ z, z_t @ v_mat @ z
-    along = (z_t @ u_vec)[..., 0]
-    slopes = mean_slopes(slots, at.eta)[..., patterns.group, :]
-    a, b, row = slots.left, slots.right, slots.row
-    bent = (
-        along[..., a][..., :, None] * g_mat[..., b[:, None], row[None, :]]
-        + along[..., b][..., :, None] * g_mat[..., a[:, None], row[None, :]]
-    )
-    mixed = slots.weight[:, None] * bent * slopes[..., None, :]
-    curve = _pair(g_mat, g_mat - 2.0 * h_mat, slots) + mixed + np.swapaxes(mixed, -1, -2)
-    curve += slopes[..., :, None] * slopes[..., None, :] * g_mat[..., row[:, None], row[None, :]]
+    w_z = weight @ z
+    g_mat = z_t @ w_z
+    h_mat = g_mat - np.swapaxes(w_z, -1, -2) @ parts.second @ w_z
+    curve = _mixed_pair(g_mat, g_mat - 2.0 * h_mat, pairs)
+    slopes = mean_slopes(slots, at.eta)
+    if slopes.any():
+        slopes = slopes[..., patterns.group, :]
+        along = (np.swapaxes(w_z, -1, -2) @ parts.shift[..., None])[..., 0]
+        bent = along[..., slots.left, None] * _take(g_mat, pairs.right_row)
+        bent += along[..., slots.right, None] * _take(g_mat, pairs.left_row)
+        mixed = slots.weight[:, None] * bent * slopes[..., None, :]
+        curve += mixed + np.swapaxes(mixed, -1, -2)
+        curve += slopes[..., :, None] * slopes[..., None, :] * _take(g_mat, pairs.row_row)
     curve *= patterns.share[..., None, None]
     curve = sum_by_group(curve, patterns.group, at.sigma.shape[-3], -3)
     return curve + second_order(slots, at, parts, patterns)
@@ -136,26 +188,24 @@ def bend(slots: Slots, at: Implied, v_mat: Array, u_vec: Array) -> Array:
     """½ tr(V ∂²Σ) − uᵀ ∂²μ for all pairs of slots; only pairs with a directed path bend Σ."""
     z_t = np.swapaxes(at.z_cols, -1, -2)
     k_mat = z_t @ v_mat @ at.z_cols
-    along = (z_t @ u_vec[..., None])[..., 0]
-    v = at.total.shape[-1]
-    row, col = slots.row, slots.col
-    directed = slots.kind == DIRECTED
-    r_i, c_i = row[:, None], col[:, None]
-    r_j, c_j = row[None, :], col[None, :]
-    reach = at.total[..., c_i, r_j]  # E[col_i, row_j]: how slot j's target moves slot i's source
-    covariance = reach * k_mat[..., r_i, v + c_j]
-    both = covariance + np.swapaxes(covariance, -1, -2) + at.cov_all[..., c_i, c_j] * k_mat[..., r_i, r_j]
-    means = reach * along[..., r_i] * at.eta[..., None, col]
-    both = both - means - np.swapaxes(means, -1, -2)
-    to_variance = slots.weight * (
-        reach * k_mat[..., r_i, c_j] + at.total[..., c_i, c_j] * k_mat[..., r_i, r_j]
+    pairs = _gathers(slots, at.total.shape[-1])
+    i = pairs.directed
+    reach = _take(at.total, pairs.reach)  # E[col_i, row_j]: how slot j's target moves slot i's source
+    covariance = reach * _take(k_mat, pairs.row_right)
+    double = _take(at.cov_all, pairs.cc) * _take(k_mat, pairs.row_row_bent)
+    to_variance = reach * _take(k_mat, pairs.row_col) + _take(at.total, pairs.cc) * _take(
+        k_mat, pairs.row_row_bent
     )
-    to_mean = -reach * along[..., r_i]
-    d_d = directed[:, None] & directed[None, :]
-    d_s = directed[:, None] & (slots.kind == 1)[None, :]
-    d_m = directed[:, None] & (slots.kind == MEAN)[None, :]
-    one_way = np.where(d_s, to_variance, np.where(d_m, to_mean, 0.0))
-    return np.where(d_d, both, 0.0) + one_way + np.swapaxes(one_way, -1, -2)
+    half = covariance + 0.5 * double
+    if u_vec.any():
+        pull = reach * (z_t @ u_vec[..., None])[..., slots.row[i], :]
+        half -= pull * at.eta[..., None, slots.col]
+        to_variance = pairs.with_symmetric * to_variance - pairs.with_mean * pull
+    else:
+        to_variance = pairs.with_symmetric * to_variance
+    one_way = np.zeros((*half.shape[:-2], len(slots.row), len(slots.row)))
+    one_way[..., i, :] = pairs.with_directed * half + to_variance
+    return one_way + np.swapaxes(one_way, -1, -2)
 
 
 def case_scores(slots: Slots, at: Implied, weight: Array, centered: Array, group: int) -> Array:

@@ -63,15 +63,15 @@ class LeastSquares:
         """∂f/∂params (k,)."""
         jac = moment_space.jacobian(self.ram.slots, point.at)
         by_slot = -self.share[:, None] * np.einsum("grn,gr->gn", jac, point.weighted)
-        return self.ram.spread_vector(by_slot) @ self.ram.reduction
+        return self.ram.to_parameters(by_slot)
 
     def information(self, point: MomentPoint) -> Array:
         """Gauss–Newton curvature per row, (k, k)."""
-        return self._reduce(self.free_information(point, observed=False))
+        return self.ram.reduce(self.free_information(point, observed=False))
 
     def hessian(self, point: MomentPoint) -> Array:
         """Exact second derivative, (k, k)."""
-        return self._reduce(self.free_information(point, observed=True))
+        return self.ram.reduce(self.free_information(point, observed=True))
 
     def free_information(self, point: MomentPoint, *, observed: bool) -> Array:
         """Curvature of the free rows before equality constraints, (q, q)."""
@@ -81,7 +81,7 @@ class LeastSquares:
         )
         if observed:
             by_slot = by_slot + kernels.bend(slots, point.at, *self._dual(point))
-        return self.ram.spread_matrix(by_slot)
+        return self.ram.to_row_pairs(by_slot)
 
     def _dual(self, point: MomentPoint) -> tuple[Array, Array]:
         """−V e as a symmetric matrix per group, and its mean part: what multiplies the second derivatives."""
@@ -92,9 +92,6 @@ class LeastSquares:
         half = np.where(i == j, 2.0, 1.0)
         matrix[:, i, j] = matrix[:, j, i] = -scaled[:, : len(i)] * half
         return matrix, scaled[:, len(i) :]
-
-    def _reduce(self, free_information: Array) -> Array:
-        return self.ram.reduction.T @ free_information @ self.ram.reduction
 
 
 def least_squares(ram: RamModel, sample: Sample, kind: Kind) -> LeastSquares:

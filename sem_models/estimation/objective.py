@@ -52,15 +52,15 @@ class NormalTheory:
     def gradient(self, point: Point) -> Array:
         """∂f/∂params (..., k)."""
         by_slot = kernels.gradient(self.ram.slots, point.at, point.parts, self.patterns)
-        return self.ram.spread_vector(by_slot) @ self.ram.reduction
+        return self.ram.to_parameters(by_slot)
 
     def information(self, point: Point) -> Array:
         """Expected information per row, (..., k, k)."""
-        return self._reduce(self.free_information(point, observed=False))
+        return self.ram.reduce(self.free_information(point, observed=False))
 
     def hessian(self, point: Point) -> Array:
         """Observed information per row, (..., k, k)."""
-        return self._reduce(self.free_information(point, observed=True))
+        return self.ram.reduce(self.free_information(point, observed=True))
 
     def free_information(self, point: Point, *, observed: bool) -> Array:
         """Information of the free rows before equality constraints, (..., q, q).
@@ -71,12 +71,9 @@ class NormalTheory:
         slots, at, parts = self.ram.slots, point.at, point.parts
         if len(self.patterns.group) == self.ram.n_groups:
             kernel = kernels.hessian if observed else kernels.expected_information
-            return self.ram.spread_matrix(kernel(slots, at, parts, self.patterns))
+            return self.ram.to_row_pairs(kernel(slots, at, parts, self.patterns))
         curve = moment_likelihood.curvature(parts, self.patterns, self.ram.n_groups, observed=observed)
         by_slot = moment_space.chain(curve, moment_space.jacobian(slots, at))
         if observed:
             by_slot = by_slot + kernels.second_order(slots, at, parts, self.patterns)
-        return self.ram.spread_matrix(by_slot)
-
-    def _reduce(self, free_information: Array) -> Array:
-        return self.ram.reduction.T @ free_information @ self.ram.reduction
+        return self.ram.to_row_pairs(by_slot)

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from sem_models.model.ram import Array
 
@@ -143,11 +144,10 @@ def minimize(
 def _newton_solver(hessian: Array) -> Callable[[Array], Array] | None:
     """H⁻¹ as a function of the gradient; None where H is not positive definite."""
     scale = _scale(hessian)
-    try:
-        chol = np.linalg.cholesky(hessian / np.outer(scale, scale))
-    except np.linalg.LinAlgError:
+    chol, failed = dpotrf(hessian / np.outer(scale, scale))
+    if failed:
         return None
-    return lambda gradient: np.linalg.solve(chol.T, np.linalg.solve(chol, gradient / scale)) / scale
+    return lambda gradient: dpotrs(chol, gradient / scale)[0] / scale
 
 
 def _scale(curvature: Array) -> Array:
@@ -161,15 +161,10 @@ def _solve(information: Array, gradient: Array) -> Array:
     scaled = information / np.outer(scale, scale)
     ridge = 0.0
     while True:
-        try:
-            chol = np.linalg.cholesky(scaled + ridge * np.eye(len(scaled)))
-            if chol.diagonal().min() < 1e-7:
-                raise np.linalg.LinAlgError
-        except np.linalg.LinAlgError:
-            ridge = max(10.0 * ridge, 1e-6)
-            continue
-        half = np.linalg.solve(chol, gradient / scale)
-        return np.asarray(np.linalg.solve(chol.T, half) / scale)
+        chol, failed = dpotrf(scaled + ridge * np.eye(len(scaled)) if ridge else scaled)
+        if not failed and chol.diagonal().min() >= 1e-7:
+            return np.asarray(dpotrs(chol, gradient / scale)[0] / scale)
+        ridge = max(10.0 * ridge, 1e-6)
 
 
 def _line_search(

@@ -63,20 +63,24 @@ def _from_moments(
     phi = _construct_covariance([items[n] for n in nodes], cov)
     at = {name: i for i, name in enumerate(nodes)}
     scale = np.ones(len(nodes))
+    variances = {row.lhs: row for row in rows if row.op == "~~" and row.lhs == row.rhs}
+    marked = {row.lhs for row in rows if row.op == "=~" and row.fixed}
     for name, i in at.items():
-        variance = next((r for r in rows if r.key == (name, "~~", name)), None)
-        free_scale = not any(r.fixed for r in rows if r.op == "=~" and r.lhs == name)
+        variance = variances.get(name)
+        free_scale = name not in marked
         if variance is not None and variance.fixed and free_scale and name not in place:
             scale[i] = np.sqrt(phi[i, i] / variance.fixed)
     phi = phi / np.outer(scale, scale)
     out: dict[Key, float] = {}
+    s = cov.tolist()
     for name, own in items.items():
         if name in place:
             continue
+        variance_here = float(phi[at[name], at[name]]) if own else 0.0
         for item, index, loading in own:
             out[(name, "=~", item)] = loading * scale[at[name]]
-            explained = (loading * scale[at[name]]) ** 2 * phi[at[name], at[name]]
-            out[(item, "~~", item)] = max(cov[index, index] - explained, 0.1 * cov[index, index])
+            explained = (loading * scale[at[name]]) ** 2 * variance_here
+            out[(item, "~~", item)] = max(s[index][index] - explained, 0.1 * s[index][index])
     causes: dict[str, list[str]] = {}
     for row in rows:
         if row.op == "~":
@@ -90,7 +94,7 @@ def _from_moments(
             continue
         where = [at[p] for p in predictors]
         with_outcome = phi[where, at[outcome]]
-        slopes = np.linalg.lstsq(phi[np.ix_(where, where)], with_outcome, rcond=None)[0]
+        slopes = np.linalg.solve(phi[np.ix_(where, where)], with_outcome)
         out.update({(outcome, "~", p): float(b) for p, b in zip(predictors, slopes, strict=True)})
         total = phi[at[outcome], at[outcome]]
         out[(outcome, "~~", outcome)] = max(total - float(slopes @ with_outcome), 0.1 * total)
@@ -125,19 +129,20 @@ def _own_items(rows: list[Row], values: dict[Key, float], place: dict[str, int])
 def _construct_covariance(items: list[list[Item]], cov: Array) -> Array:
     """Σ λᵢ λⱼ sᵢⱼ / Σ (λᵢ λⱼ)² over pairs of different items, made safely positive definite."""
     m = len(items)
-    phi = np.zeros((m, m))
-    s = cov.tolist()  # plain numbers: the sums are short
-    for a in range(m):
-        for b in range(a, m):
-            weight = products = 0.0
-            for _, i, loading_i in items[a]:
-                for _, j, loading_j in items[b]:
-                    if i != j or (a == b and len(items[a]) == 1):
-                        weight += (loading_i * loading_j) ** 2
-                        products += loading_i * loading_j * s[i][j]
-            phi[a, b] = phi[b, a] = products / weight if weight else 0.0
+    loadings = np.zeros((m, len(cov)))
     for a, own in enumerate(items):
-        ceiling = min(s[i][i] / loading**2 for _, i, loading in own)
+        for _, i, loading in own:
+            loadings[a, i] = loading
+    squares = loadings**2
+    products = loadings @ cov @ loadings.T
+    weight = np.outer(squares.sum(axis=1), squares.sum(axis=1))
+    several = np.array([len(own) > 1 for own in items])
+    on_diagonal = np.flatnonzero(several)  # pairs of an item with itself tell of its error, not the construct
+    products[on_diagonal, on_diagonal] -= (squares @ np.diagonal(cov))[several]
+    weight[on_diagonal, on_diagonal] -= (squares**2).sum(axis=1)[several]
+    phi = products / np.where(weight > 0, weight, 1.0)
+    for a, own in enumerate(items):
+        ceiling = min(cov[i, i] / loading**2 for _, i, loading in own)
         if len(own) > 1:
             phi[a, a] = min(max(phi[a, a], 0.05 * ceiling), 0.95 * ceiling)
     sd = np.sqrt(np.diagonal(phi))

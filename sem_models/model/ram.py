@@ -7,7 +7,8 @@ that kernels run over groups as one batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ IntArray = NDArray[np.intp]
 DIRECTED, SYMMETRIC, MEAN = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Slots:
     """Free matrix entries, the same list for all groups; n slots.
 
@@ -65,11 +66,10 @@ class RamModel:
     offset: Array
     exogenous: IntArray
     row_of_free: IntArray
-    filled: tuple[tuple[IntArray, IntArray, IntArray, IntArray], ...] = field(init=False, repr=False)
+    places: Places = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        places = tuple(self.slots.places(kind) for kind in (DIRECTED, SYMMETRIC, MEAN))
-        object.__setattr__(self, "filled", places)
+        object.__setattr__(self, "places", _places(self))
 
     @property
     def n_groups(self) -> int:
@@ -85,34 +85,38 @@ class RamModel:
 
     def free_values(self, params: Array) -> Array:
         """x (..., q) from params (..., k)."""
-        return params @ self.reduction.T + self.offset
+        return params if self.places.unreduced else params @ self.reduction.T + self.offset
 
     def matrices(self, free: Array) -> tuple[Array, Array, Array]:
         """A, S (..., g, v, v) and m (..., g, v) filled with the free rows' values (..., q)."""
         batch = free.shape[:-1]
+        filled = []
         bases = (self.a_base, self.s_base, self.m_base)
-        a_mat, s_mat, m_vec = (
-            np.broadcast_to(b, batch + b.shape).copy() if batch else b.copy() for b in bases
-        )
-        for (group, row, col, index), target in zip(self.filled, (a_mat, s_mat, m_vec), strict=True):
-            values = free[..., index]
-            if target is m_vec:
-                target[..., group, row] = values
-                continue
-            target[..., group, row, col] = values
-            if target is s_mat:
-                target[..., group, col, row] = values
-        return a_mat, s_mat, m_vec
+        for base, (place, index) in zip(bases, self.places.filled, strict=True):
+            flat = np.empty((*batch, base.size))
+            flat[...] = base.reshape(-1)
+            flat[..., place] = free[..., index]
+            filled.append(flat.reshape(batch + base.shape))
+        return filled[0], filled[1], filled[2]
 
-    def spread_vector(self, by_slot: Array) -> Array:
+    def to_rows(self, by_slot: Array) -> Array:
         """(..., g, n) values of slots to (..., q) values of free rows."""
+        if self.places.one_to_one:
+            return by_slot[..., 0, :]
         out = np.zeros((*by_slot.shape[:-2], self.n_free))
-        group, k = np.nonzero(self.slots.free >= 0)
-        out[..., self.slots.free[group, k]] = by_slot[..., group, k]
+        group, k, row = self.places.spread
+        out[..., row] = by_slot[..., group, k]
         return out
 
-    def spread_matrix(self, by_slot: Array) -> Array:
+    def to_parameters(self, by_slot: Array) -> Array:
+        """Derivatives by slot (..., g, n) to derivatives by parameter (..., k)."""
+        by_row = self.to_rows(by_slot)
+        return by_row if self.places.unreduced else by_row @ self.reduction
+
+    def to_row_pairs(self, by_slot: Array) -> Array:
         """(..., g, n, n) values of pairs of slots to (..., q, q) of free rows; groups do not mix."""
+        if self.places.one_to_one:
+            return by_slot[..., 0, :, :]
         q = self.n_free
         out = np.zeros((*by_slot.shape[:-3], q, q))
         for g, index in enumerate(self.slots.free):
@@ -121,6 +125,40 @@ class RamModel:
             out[..., rows[:, None], rows] = by_slot[..., g, used[:, None], used]
         return out
 
+    def reduce(self, by_row: Array) -> Array:
+        """Rᵀ M R: a matrix over free rows (..., q, q) to one over parameters (..., k, k)."""
+        return by_row if self.places.unreduced else self.reduction.T @ by_row @ self.reduction
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where values go, worked out once a model.
+
+    filled: for A, S and m, flat positions and the free row that fills each; spread: group, slot and free row
+    of every free entry; one_to_one: slots are the free rows of the only group, in order; unreduced: the
+    parameters are the free rows.
+    """
+
+    filled: tuple[tuple[IntArray, IntArray], ...]
+    spread: tuple[IntArray, IntArray, IntArray]
+    one_to_one: bool
+    unreduced: bool
+
+
+def _places(ram: RamModel) -> Places:
+    slots, v = ram.slots, len(ram.variables)
+    filled = []
+    for kind in (DIRECTED, SYMMETRIC, MEAN):
+        group, row, col, index = slots.places(kind)
+        flat = group * v + row if kind == MEAN else (group * v + row) * v + col
+        if kind == SYMMETRIC:
+            flat, index = np.append(flat, (group * v + col) * v + row), np.append(index, index)
+        filled.append((flat, index))
+    group, k = np.nonzero(slots.free >= 0)
+    one_to_one = len(slots.free) == 1 and np.array_equal(slots.free[0], np.arange(ram.n_free))
+    unreduced = np.array_equal(ram.reduction, np.eye(*ram.reduction.shape)) and not ram.offset.any()
+    return Places(tuple(filled), (group, k, slots.free[group, k]), one_to_one, unreduced)
+
 
 def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> RamModel:
     """Place the table's rows in the RAM matrices.
@@ -128,6 +166,20 @@ def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> R
     sample_cov (g, p, p) and sample_mean (g, p) give the fixed covariates' moments, in the order of
     `table.variables.observed`.
     """
+    ram = _layout(table)
+    if not len(ram.exogenous):
+        return ram
+    x = ram.exogenous
+    s_base, m_base = ram.s_base.copy(), ram.m_base.copy()
+    s_base[:, x[:, None], x] = sample_cov[:, x[:, None], x]
+    if ram.has_means:
+        m_base[:, x] = sample_mean[:, x]
+    return replace(ram, s_base=s_base, m_base=m_base)
+
+
+@lru_cache(maxsize=32)
+def _layout(table: ParameterTable) -> RamModel:
+    """The model's arrays, the fixed covariates' moments still zero; remembered by table."""
     observed = table.variables.observed
     variables = observed + table.variables.latent
     place = {name: i for i, name in enumerate(variables)}
@@ -144,9 +196,7 @@ def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> R
         if row.free:
             entries.setdefault((kind, i, j), [-1] * n_groups)[group] = index_of[number]
             continue
-        value = row.fixed
-        if row.exogenous:
-            value = sample_mean[group, i] if kind == MEAN else sample_cov[group, i, j]
+        value = 0.0 if row.exogenous else row.fixed
         assert value is not None
         if kind == DIRECTED:
             a_base[group, i, j] = value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
 
 from sem_models.errors import SpecError, did_you_mean
@@ -69,9 +70,12 @@ class Row:
         return f"{self.lhs}{self.op}{self.rhs}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class ParameterTable:
-    """Rows of all groups, the definitions and the equality constraints; built once, never changed."""
+    """Rows of all groups, the definitions and the equality constraints; built once, never changed.
+
+    Tables are compared by identity, so that what follows from one can be remembered by it.
+    """
 
     rows: tuple[Row, ...]
     variables: Variables
@@ -80,7 +84,7 @@ class ParameterTable:
     equalities: tuple[Constraint, ...] = ()
     options: TableOptions = field(default_factory=TableOptions)
 
-    @property
+    @cached_property
     def free_rows(self) -> tuple[int, ...]:
         return tuple(i for i, row in enumerate(self.rows) if row.free)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from sem_models.model.ram import Array, IntArray
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Patterns:
     """Moments of the rows that share a group and a set of observed variables; t patterns.
 
@@ -26,12 +27,12 @@ class Patterns:
     mean: Array
     cov: Array
 
-    @property
+    @cached_property
     def share(self) -> Array:
         """n_t / N, (..., t)."""
         return self.size / self.size.sum(axis=-1, keepdims=True)
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         return bool(self.seen.all())
 

@@ -208,6 +208,12 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
         hints = did_you_mean(unknown[0], data.columns, noun="columns")
         verb = "is not a column" if len(unknown) == 1 else "are not columns"
         raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
+    if all(parts == [name] for name, parts in parts_of.items()):
+        plain = [data[name] for name in variables]
+        if all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "fiub" for c in plain):
+            values = np.array([c.to_numpy() for c in plain], dtype=np.float64).T
+            if np.isfinite(values).all() or not np.isinf(values).any():
+                return np.ascontiguousarray(values)
     columns = []
     for name in variables:
         parts = [_as_float(data[part], part) for part in parts_of[name]]
