@@ -13,6 +13,7 @@ _PUBLIC = {
     "load": "sem_models.model.spec",
     "ModelSpec": "sem_models.model.spec",
     "catalogue_names": "sem_models.model.spec",
+    "load_fit": "sem_models.storage.files",
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
     "SEMError": "sem_models.errors",
@@ -35,6 +36,7 @@ __all__ = [
     "fit",
     "invariance",
     "load",
+    "load_fit",
     "moderate",
 ]
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec, catalogue_names, load
     from sem_models.moderation.groups import invariance
     from sem_models.moderation.moderate import moderate
+    from sem_models.storage.files import load_fit
 
 
 def __getattr__(name: str) -> Any:

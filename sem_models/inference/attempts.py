@@ -97,10 +97,7 @@ def _rescaled(solved: Solved, refit: Refit) -> Trial:
     outer = factor[:, :, None] * factor[:, None, :]
     p = sample.patterns
     patterns = Patterns(p.group, p.seen, p.size, p.mean * factor[p.group], p.cov * outer[p.group])
-    rows = None
-    if sample.rows is not None:
-        rows = tuple(replace(r, values=r.values * f) for r, f in zip(sample.rows, factor, strict=True))
-    scaled = replace(sample, patterns=patterns, cov=sample.cov * outer, mean=sample.mean * factor, rows=rows)
+    scaled = replace(sample, patterns=patterns, cov=sample.cov * outer, mean=sample.mean * factor, rows=None)
     try:
         found = refit(solved.table, scaled, None)
     except SEMError as error:

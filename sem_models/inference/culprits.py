@@ -44,9 +44,16 @@ def row_name(table: ParameterTable, number: int) -> str:
     return text + label + group
 
 
+def observed_information(solved: Solved) -> Array:
+    """The Hessian at the solution (k, k), from the standard errors where they use it."""
+    if solved.options.information == "observed":
+        return solved.covariance.information
+    return solved.objective.hessian(solved.point)  # type: ignore[arg-type]
+
+
 def flattest(solved: Solved) -> tuple[float, Array]:
     """Smallest eigenvalue of the observed information in its own scale, and its direction (k,)."""
-    curve = solved.objective.hessian(solved.point)  # type: ignore[arg-type]
+    curve = observed_information(solved)
     scale = np.sqrt(np.abs(np.diagonal(curve)))
     scale = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(curve / np.outer(scale, scale))

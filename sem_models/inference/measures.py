@@ -71,7 +71,12 @@ def noncentral_cdf(statistic: float, df: float, noncentrality: float) -> float:
 
 
 def noncentrality_bound(statistic: float, df: float, tail: float) -> float:
-    """λ ≥ 0 at which P(χ²_df(λ) ≤ statistic) = `tail`; 0 where even λ = 0 lies below it."""
+    """λ ≥ 0 at which P(χ²_df(λ) ≤ statistic) = `tail`; 0 where even λ = 0 lies below it.
+
+    NaN without degrees of freedom (an unidentified model that was let through) or statistic.
+    """
+    if not (df > 0 and statistic == statistic):
+        return NAN
     if noncentral_cdf(statistic, df, 0.0) < tail:
         return 0.0
     upper = max(statistic, 1.0)

@@ -24,6 +24,8 @@ from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sem_models.inference.diagnosis import Diagnosis
     from sem_models.reports.summary import Summary
 
@@ -180,7 +182,11 @@ class Fit:
 
     def tests(self) -> pd.DataFrame:
         """Every test that was asked for: test, stat, df, pvalue, scaling_factor, shift_parameter."""
-        return pd.DataFrame(all_tests(self.solved))
+        return pd.DataFrame(self._tests)
+
+    @cached_property
+    def _tests(self) -> list[dict[str, Any]]:
+        return all_tests(self.solved)
 
     def compare(self, *others: Fit, method: Method = "default", names: tuple[str, ...] = ()) -> pd.DataFrame:
         """Likelihood-ratio tests of nested models, least restricted first; scaled (2001) when robust."""
@@ -247,7 +253,8 @@ class Fit:
         from sem_models.estimation.fit import solve
         from sem_models.inference.diagnosis import diagnose
 
-        options = replace(self.solved.options, check_identification=False)
+        plain = replace(self.solved.options, se="standard", test=("standard",))  # so that no rows are needed
+        options = replace(plain, check_identification=False)
         return diagnose(
             self.solved,
             lambda table, sample, start: solve(table, sample, options, start),
@@ -282,8 +289,8 @@ class Fit:
         return summary_html(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the data, as plain Python values (NaN as None)."""
-        status = self.status
+        """Everything but the data, as plain Python values (NaN as None); docs/fit-json.md describes it."""
+        status, vcov = self.status, self.vcov()
         return {
             "schema": "sem_models.fit/1",
             "spec": self.spec_id,
@@ -300,11 +307,17 @@ class Fit:
                 "available": self.header.n_available,
                 "used": self.header.n_used,
                 "dropped": self.header.n_dropped,
-                "groups": self.header.groups,
+                "groups": {k: n if n >= 5 else None for k, n in self.header.groups.items()},
             },
+            "attempts": [
+                {"what": a.what, "method": a.method, "outcome": a.outcome.name.lower(),
+                 "iterations": a.iterations, "objective": _plain(a.objective), "chosen": a.chosen}
+                for a in self.solved.solution.trail
+            ],
             "estimates": _plain(self.estimates().to_dict("records")),
             "effects": _plain(self.effects().to_dict("records")),
             "measures": _plain(self.measures().to_dict()),
+            "vcov": {"names": vcov.columns.tolist(), "rows": _plain(vcov.to_numpy().tolist())},
         }  # fmt: skip
 
     def to_json(self, *, indent: int | None = 2) -> str:
@@ -312,6 +325,17 @@ class Fit:
         import json
 
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def save(self, path: str | Path, *, include_rows: bool = False) -> Path:
+        """Write this fit to a file that `sm.load_fit` reads; returns its path.
+
+        The file holds moments and what was computed from the rows, no row and no cell below 5 customers. A
+        fit of incomplete data keeps its results; what needs the answers anew is then refused.
+        `include_rows=True` keeps the rows too, so that the loaded fit can do all this one can.
+        """
+        from sem_models.storage.files import save_fit
+
+        return save_fit(self, path, include_rows=include_rows)
 
     # ------------------------------------------------------------------ helpers
 

@@ -142,11 +142,11 @@ class Solved:
             total += 0.5 * float((self.sample.n_by_group * (log_det + len(x) * (1 + log(2 * pi)))).sum())
         return total
 
-    @property
+    @cached_property
     def logl(self) -> float:
         return self._logl(float(self.point.value))
 
-    @property
+    @cached_property
     def saturated_logl(self) -> float:
         return self._logl(self.saturated_value)
 

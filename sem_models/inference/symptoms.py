@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from sem_models.estimation.identification import flat_at_random_points
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome
-from sem_models.inference.culprits import culprits, row_name
+from sem_models.inference.culprits import culprits, observed_information, row_name
 from sem_models.inference.residuals import bollen
 from sem_models.model.ram import Array
 from sem_models.observed.patterns import complete_patterns
@@ -95,7 +95,7 @@ def _flat_directions(solved: Solved) -> Iterator[Finding]:
         )  # fmt: skip
     if (flat is not None and flat.size) or solved.solution.outcome is Outcome.RUNAWAY:
         return
-    curve = solved.objective.hessian(solved.point)  # type: ignore[arg-type]
+    curve = observed_information(solved)
     scale = np.sqrt(np.abs(np.diagonal(curve)))
     scale = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(curve / np.outer(scale, scale)) if len(curve) else (np.ones(1), curve)

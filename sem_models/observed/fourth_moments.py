@@ -6,6 +6,7 @@ import numpy as np
 
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.sample import Rows
+from sem_models.observed.withheld import WithheldRows
 
 
 def moment_contributions(rows: Rows, exogenous: IntArray) -> Array:
@@ -24,7 +25,9 @@ def moment_contributions(rows: Rows, exogenous: IntArray) -> Array:
     return np.concatenate([products - products.mean(axis=0), centered], axis=1)
 
 
-def asymptotic_covariance(rows: Rows, exogenous: IntArray) -> Array:
+def asymptotic_covariance(rows: Rows | WithheldRows, exogenous: IntArray) -> Array:
     """Γ (r, r), divisor n: the covariance of √n (s, x̄). Browne (1984), eq. 3.4, with the means beside it."""
+    if isinstance(rows, WithheldRows):
+        return rows.asymptotic_covariance(exogenous)
     contributions = moment_contributions(rows, exogenous)
     return np.asarray(contributions.T @ contributions / len(contributions))

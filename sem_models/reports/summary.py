@@ -129,6 +129,8 @@ def _indices(fit: Fit) -> list[str]:
     for label, name in rows:
         lines.append(_pair(label, _num(m[name]), *([_num(m[f"{name}_robust"])] if robust else [])))
     lines.append(_pair("SRMR", _num(m["srmr"])))
+    if "logl" not in m.index:  # least squares have no likelihood
+        return lines
     lines += [
         _pair("Loglikelihood user model (H0)", _num(m["logl"])),
         _pair("Loglikelihood unrestricted model (H1)", _num(m["unrestricted_logl"])),

@@ -1,0 +1,1 @@
+"""Fits as files: an open format without code in it."""
