@@ -13,6 +13,7 @@ _PUBLIC = {
     "load": "sem_models.model.spec",
     "ModelSpec": "sem_models.model.spec",
     "catalogue_names": "sem_models.model.spec",
+    "Contrast": "sem_models.inference.contrasts",
     "load_fit": "sem_models.storage.files",
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
@@ -24,6 +25,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Contrast",
     "ConvergenceError",
     "DataError",
     "Fit",
@@ -43,6 +45,7 @@ __all__ = [
 if TYPE_CHECKING:
     from sem_models.errors import ConvergenceError, DataError, IdentificationError, SEMError, SpecError
     from sem_models.estimation.fit import fit
+    from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
     from sem_models.model.spec import ModelSpec, catalogue_names, load
     from sem_models.moderation.groups import invariance

@@ -15,7 +15,6 @@ from sem_models.errors import ConvergenceError, SpecError, did_you_mean
 from sem_models.inference import residuals as residual_kinds
 from sem_models.inference.all_tests import all_tests
 from sem_models.inference.compare import Method, Wald, compare_fits, wald_test
-from sem_models.inference.definitions import evaluate, label_values
 from sem_models.inference.effects import effects
 from sem_models.inference.fit_measures import Measures, fit_measures
 from sem_models.inference.header import Header, Status
@@ -26,10 +25,12 @@ from sem_models.model.ram import Array
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sem_models.inference.contrasts import Adjust, Contrast
     from sem_models.inference.diagnosis import Diagnosis
     from sem_models.reports.summary import Summary
 
 LEVEL = 0.95
+CONTRAST_TEXTS = ("id", "title", "definition", "level", "note")
 Metrics = Literal["raw", "std_all", "std_lv", "std_nox"]
 
 
@@ -124,24 +125,33 @@ class Fit:
             )
         return frame.drop(columns=["z_std", "pvalue_std"])
 
-    def contrast(self, expression: str, *, metric: Metrics = "raw", level: float = LEVEL) -> pd.Series:
-        """Any expression over labels and defined parameters, with its delta-method interval.
+    def contrast(
+        self, contrast: str | Contrast, *, metric: Metrics = "raw", level: float = LEVEL
+    ) -> pd.Series:
+        """A named contrast, or any expression over labels and defined parameters, with its interval.
 
-        metric "std_all" evaluates it on the standardized solution. Returns a Series with expression, metric,
-        est, se, z, pvalue, ci_lower, ci_upper. Raises SpecError for unknown labels.
+        metric and level hold for an expression; a `sm.Contrast` has its own. Returns a Series with
+        expression, metric, est, se, z, pvalue, ci_lower, ci_upper, id, title, definition, level, note.
+        Raises SpecError for unknown labels.
         """
-        from sem_models.model.syntax import parse_expression
+        from sem_models.inference.contrasts import Contrast, evaluate_contrast
 
-        solved = self.solved
-        rows = solved.rows if metric == "raw" else solved.standardized(metric)
-        known = label_values(solved.table, rows)
-        for name, definition in solved.table.definitions:
-            known[name] = evaluate(definition, known)
-        value, slope = evaluate(parse_expression(expression), known)
-        parts = _inference(np.array([value]), solved.errors_of(slope[None]), "est", "", level)
-        return pd.Series(
-            {"expression": expression, "metric": metric, **{k: float(v[0]) for k, v in parts.items()}}
-        )
+        if isinstance(contrast, str):
+            contrast = Contrast(contrast, contrast, scale=metric, level=level)
+        row = evaluate_contrast(self.solved, contrast).as_row()
+        order = ("est", "se", "z", "pvalue", "ci_lower", "ci_upper", *CONTRAST_TEXTS)
+        first = {"expression": contrast.expression or contrast.definition, "metric": contrast.scale}
+        return pd.Series({**first, **{k: row[k] for k in order}})
+
+    def contrasts(self, contrasts: Any, *, adjust: Adjust = "none") -> pd.DataFrame:
+        """Several contrasts at once: a list of them, texts by name, or a specification (its claims).
+
+        adjust "holm", "bonferroni" or "bh" (Benjamini–Hochberg) fills pvalue_adjusted. Columns id, title,
+        definition, scale, group, level, sign, est, se, z, pvalue, pvalue_adjusted, ci_lower, ci_upper, note.
+        """
+        from sem_models.inference.contrasts import as_contrasts, contrast_table
+
+        return contrast_table(self.solved, as_contrasts(contrasts), adjust=adjust)
 
     def vcov(self) -> pd.DataFrame:
         """Covariance matrix of the free parameters, labelled lhs+op+rhs (with .g2 … for later groups)."""

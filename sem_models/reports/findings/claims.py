@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sem_models.errors import SpecError
+from sem_models.inference.contrasts import Contrast
 from sem_models.model.expressions import Binary, Name
 from sem_models.model.syntax import parse_expression
 from sem_models.reports import sentences as say
@@ -35,9 +36,8 @@ def claim_contrasts(study: Study) -> pd.DataFrame:
         for part in claim.parts:
             if study.spec.needs(part):
                 continue
-            metric = "std_all" if part.scale == "standardized" else "raw"
             try:
-                found = study.fit.contrast(part.expression, metric=metric)  # type: ignore[arg-type]
+                found = study.fit.contrast(Contrast.from_claim(claim.id, part))
             except SpecError:  # the label belongs to a path that the model text leaves out
                 continue
             rows.append(
