@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sem_models.model.ram import Array, IntArray
-from sem_models.observed.patterns import Discrepancy, Patterns
+from sem_models.observed.patterns import Discrepancy, Patterns, sum_by_group
 
 
 def curvature(parts: Discrepancy, patterns: Patterns, n_groups: int, *, observed: bool) -> Array:
@@ -34,6 +34,18 @@ def curvature(parts: Discrepancy, patterns: Patterns, n_groups: int, *, observed
             tensor = scaled.T @ flat
         out.append(_assemble(tensor.reshape(p, p, p, p), cross, mean_weight))
     return np.stack(out)
+
+
+def slope(parts: Discrepancy, patterns: Patterns, n_groups: int) -> Array:
+    """∂ ½ Σ_t share_t value_t / ∂(vech Σ, μ), (g, r)."""
+    share, weight = patterns.share, parts.weight
+    residual = share[:, None, None] * (weight - weight @ parts.second @ weight)
+    matrix = sum_by_group(residual, patterns.group, n_groups, -3)
+    vector = sum_by_group(
+        share[:, None] * (weight @ parts.shift[..., None])[..., 0], patterns.group, n_groups, -2
+    )
+    i, j = np.tril_indices(weight.shape[-1])
+    return np.concatenate([np.where(i == j, 0.5, 1.0) * matrix[:, i, j], -vector], axis=1)
 
 
 def _assemble(tensor: Array, cross: Array, mean_weight: Array) -> Array:

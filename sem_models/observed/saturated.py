@@ -9,7 +9,7 @@ import numpy as np
 from sem_models.errors import DataError
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
-from sem_models.observed.patterns import Discrepancy, Patterns, discrepancy, sum_by_group
+from sem_models.observed.patterns import Patterns, discrepancy, sum_by_group
 
 MAX_STEPS = 2_000
 ROUGH = 1e-3
@@ -78,7 +78,7 @@ def _newton(state: Array, patterns: Patterns, n_groups: int) -> tuple[Array, Arr
         try:
             parts = discrepancy(cov, mean, patterns)
             curvature = moment_likelihood.curvature(parts, patterns, n_groups, observed=True)
-            slope = _slope(parts, patterns, n_groups)
+            slope = moment_likelihood.slope(parts, patterns, n_groups)
             np.linalg.cholesky(curvature)
         except np.linalg.LinAlgError:
             return None
@@ -89,18 +89,6 @@ def _newton(state: Array, patterns: Patterns, n_groups: int) -> tuple[Array, Arr
         if np.abs(step).max() < TOLERANCE:
             return cov, mean
     return None
-
-
-def _slope(parts: Discrepancy, patterns: Patterns, n_groups: int) -> Array:
-    """∂ ½ Σ_t share_t value_t / ∂(vech Σ, μ), (g, r)."""
-    share, weight = patterns.share, parts.weight
-    residual = share[:, None, None] * (weight - weight @ parts.second @ weight)
-    matrix = sum_by_group(residual, patterns.group, n_groups, -3)
-    vector = sum_by_group(
-        share[:, None] * (weight @ parts.shift[..., None])[..., 0], patterns.group, n_groups, -2
-    )
-    i, j = np.tril_indices(weight.shape[-1])
-    return np.concatenate([np.where(i == j, 0.5, 1.0) * matrix[:, i, j], -vector], axis=1)
 
 
 def _available_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
