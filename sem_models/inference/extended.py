@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from sem_models.estimation import kernels, moment_space
-from sem_models.estimation.objective import NormalTheory, Point
+from sem_models.estimation.objective import NormalTheory
+from sem_models.estimation.scores import free_scores
+from sem_models.inference.scaled_tests import empirical_gamma, projection
 from sem_models.inference.solved import Solved
-from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, RamModel, Slots
+from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, RamModel, Slots
 from sem_models.observed import moment_likelihood
 from sem_models.observed.moment_likelihood import moments_explained
 
@@ -31,9 +34,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Curvature:
-    """information (q, q) and score (q,) = −∂(χ²/2N)/∂x per row, of the free rows, new entries last."""
+    """Per row, of q free rows and c new entries that come last.
+
+    information (r, q + c) the first r rows of the expected information, own (q + c,) its diagonal; score
+    (q + c,) = −∂(χ²/2N)/∂x.
+    """
 
     information: Array
+    own: Array
     score: Array
 
 
@@ -53,21 +61,33 @@ def free_entries(ram: RamModel) -> set[Entry]:
     return {Entry(int(g), int(slots.kind[n]), int(slots.row[n]), int(slots.col[n])) for g, n in found}
 
 
+def fixed_values(ram: RamModel, entries: Sequence[Entry]) -> Array:
+    """The values at which entries are fixed, (c,)."""
+    bases = {DIRECTED: ram.a_base, SYMMETRIC: ram.s_base}
+    return np.array(
+        [
+            ram.m_base[e.group, e.row] if e.kind == MEAN else bases[e.kind][e.group, e.row, e.col]
+            for e in entries
+        ],
+        dtype=np.float64,
+    )
+
+
 def extend(ram: RamModel, entries: Sequence[Entry]) -> RamModel:
     """The model with `entries` free and unconstrained, at the values where they are fixed."""
     old = ram.slots
-    places = {(int(k), int(i), int(j)): n for n, (k, i, j) in enumerate(zip(old.kind, old.row, old.col, strict=True))}
+    places = {
+        (int(k), int(i), int(j)): n
+        for n, (k, i, j) in enumerate(zip(old.kind, old.row, old.col, strict=True))
+    }
     columns = [list(column) for column in old.free.T]
     keys = list(places)
-    bases = {DIRECTED: ram.a_base, SYMMETRIC: ram.s_base}
-    offset = []
     for number, e in enumerate(entries):
         place = places.setdefault((e.kind, e.row, e.col), len(columns))
         if place == len(columns):
             columns.append([-1] * ram.n_groups)
             keys.append((e.kind, e.row, e.col))
         columns[place][e.group] = ram.n_free + number
-        offset.append(ram.m_base[e.group, e.row] if e.kind == MEAN else bases[e.kind][e.group, e.row, e.col])
     kind, row, col = np.array(keys, dtype=np.intp).reshape(-1, 3).T
     weight = np.where(kind == MEAN, 0.0, np.where((kind == SYMMETRIC) & (row == col), 0.5, 1.0))
     right = np.where(kind == DIRECTED, len(ram.variables) + col, col)
@@ -78,33 +98,90 @@ def extend(ram: RamModel, entries: Sequence[Entry]) -> RamModel:
     reduction[q:, k:] = np.eye(c)
     return replace(
         ram, slots=Slots(kind, row, col, weight, row, right, free), reduction=reduction,
-        offset=np.append(ram.offset, offset), row_of_free=np.append(ram.row_of_free, np.full(c, -1)),
+        offset=np.append(ram.offset, fixed_values(ram, entries)),
+        row_of_free=np.append(ram.row_of_free, np.full(c, -1)),
     )  # fmt: skip
 
 
-def curvature_at(solved: Solved, entries: Sequence[Entry]) -> Curvature:
+def score_spread(solved: Solved, entries: Sequence[Entry]) -> Array | None:
+    """Covariance (q, q) of the score per row without assuming normality, or None where errors assume it.
+
+    The cross-products of the casewise scores, or for errors from the moments ("robust.sem") Jᵀ W Γ W J.
+    """
+    if solved.options.se not in ("robust.huber.white", "robust.sem") or solved.sample.rows is None:
+        return None
+    ram = extend(solved.ram, entries)
+    everything = replace(ram, reduction=np.eye(ram.n_free), offset=np.zeros(ram.n_free))
+    objective = solved.objective_for(ram)
+    at_point: Any = objective.at(np.append(solved.point.params, np.zeros(len(entries))))
+    if isinstance(objective, NormalTheory) and solved.options.se == "robust.huber.white":
+        scores = free_scores(objective, at_point, solved.sample.rows)
+        return np.asarray(scores.T @ scores / solved.sample.n)
+    at = projection(solved.objective_for(everything), at_point, solved.sample)
+    gamma = empirical_gamma(solved.sample, ram.exogenous, at.keep)
+    parts = [j.T @ w @ g @ w @ j for j, w, g in zip(at.slopes, at.weight, gamma, strict=True)]
+    return np.asarray(sum(parts))
+
+
+def curvature_at(solved: Solved, entries: Sequence[Entry], *, rows: int | None = None) -> Curvature:
     """Expected information and score of the model with `entries` freed, at the fitted estimates.
 
-    The moments of fixed covariates among themselves count for nothing: the model conditions on them.
+    The moments of fixed covariates among themselves carry no information: the model conditions on them. Of
+    the information only the first `rows` rows are made, for as many candidates as there may be; None is all.
     """
     ram = extend(solved.ram, entries)
     objective = solved.objective_for(ram)
-    point = objective.at(np.append(solved.point.params, np.zeros(len(entries))))
-    assert point is not None
-    if isinstance(objective, NormalTheory) and not len(ram.exogenous):
-        assert isinstance(point, Point)
-        slope = kernels.gradient(ram.slots, point.at, point.parts, objective.patterns)
-        return Curvature(objective.free_information(point, observed=False), -ram.spread_vector(slope))
-    keep = moments_explained(ram.n_observed, ram.exogenous, has_means=ram.has_means)
-    if isinstance(objective, NormalTheory):
-        assert isinstance(point, Point)
-        weight = moment_likelihood.curvature(point.parts, objective.patterns, ram.n_groups, observed=False)
-        pull = moment_likelihood.slope(point.parts, objective.patterns, ram.n_groups)
+    at_point: Any = objective.at(np.append(solved.point.params, np.zeros(len(entries))))
+    everything = replace(ram, reduction=np.eye(ram.n_free), offset=np.zeros(ram.n_free))
+    score = -solved.objective_for(everything).gradient(at_point)
+    wanted = ram.n_free if rows is None else rows
+    if not isinstance(objective, NormalTheory):
+        # lavaan's convention: the score counts n − 1 rows of each group, the information n
+        score = score * solved.sample.n / solved.sample.n_used
+        blocks = _through_moments(solved, objective, at_point, wanted)
+    elif len(ram.exogenous) or len(objective.patterns.group) > ram.n_groups:
+        blocks = _through_moments(solved, objective, at_point, wanted)
     else:
-        assert not isinstance(point, Point)
-        weight = objective.share[:, None, None] * objective.weight
-        pull = -objective.share[:, None] * point.weighted
+        blocks = [_gathered(objective, at_point, g, wanted) for g in range(ram.n_groups)]
+    information, own = np.zeros((wanted, ram.n_free)), np.zeros(ram.n_free)
+    for (block, diagonal), index in zip(blocks, ram.slots.free, strict=True):
+        used = index[index >= 0]
+        information[np.ix_(used[used < wanted], used)] = block
+        own[used] = diagonal
+    return Curvature(information, own, score)
+
+
+def _gathered(objective: NormalTheory, point: Any, group: int, wanted: int) -> tuple[Array, Array]:
+    """Information of one group with complete data: free entries below `wanted` by all free ones."""
+    slots, z = objective.ram.slots, point.at.z_cols[group]
+    columns = np.flatnonzero(slots.free[group] >= 0)
+    rows = columns[slots.free[group, columns] < wanted]
+    g_mat = z.T @ point.parts.weight[group] @ z
+    slopes = kernels.mean_slopes(slots, point.at.eta)[group]
+
+    def between(i: IntArray, j: IntArray) -> Array:
+        a_i, b_i, a_j, b_j = slots.left[i], slots.right[i], slots.left[j], slots.right[j]
+        traces = g_mat[a_i, a_j] * g_mat[b_i, b_j] + g_mat[a_i, b_j] * g_mat[b_i, a_j]
+        means = slopes[i] * slopes[j] * g_mat[slots.row[i], slots.row[j]]
+        return np.asarray(
+            objective.patterns.share[group] * (slots.weight[i] * slots.weight[j] * traces + means)
+        )
+
+    return between(rows[:, None], columns[None, :]), between(columns, columns)
+
+
+def _through_moments(solved: Solved, objective: Any, point: Any, wanted: int) -> list[tuple[Array, Array]]:
+    """The same by way of the moments (vech Σ, μ): Jᵀ W J and its diagonal."""
+    ram = objective.ram
+    if isinstance(objective, NormalTheory):
+        weight = moment_likelihood.curvature(point.parts, objective.patterns, ram.n_groups, observed=False)
+    else:
+        weight = solved.sample.share[:, None, None] * objective.weight
+    keep = moments_explained(ram.n_observed, ram.exogenous, has_means=ram.has_means)
     jac = moment_space.jacobian(ram.slots, point.at)[:, keep]
-    information = moment_space.chain(weight[:, keep][:, :, keep], jac)
-    score = -np.einsum("grn,gr->gn", jac, pull[:, keep])
-    return Curvature(ram.spread_matrix(information), ram.spread_vector(score))
+    out = []
+    for g, index in enumerate(ram.slots.free):
+        slopes = jac[g][:, index >= 0]
+        weighted = weight[g][np.ix_(keep, keep)] @ slopes
+        out.append((slopes[:, index[index >= 0] < wanted].T @ weighted, (slopes * weighted).sum(axis=0)))
+    return out

@@ -19,6 +19,7 @@ from sem_models.inference.candidates import Candidate
 from sem_models.inference.extended import Curvature, Entry, curvature_at
 from sem_models.inference.solved import Solved
 from sem_models.model.ram import DIRECTED, MEAN, Array
+from sem_models.observed.patterns import BoolArray
 
 COLLINEAR = 1e-6
 """Share of a candidate's information that the free parameters leave; below it there is nothing to free.
@@ -39,15 +40,16 @@ def modification_indices(solved: Solved, entries: Sequence[Entry]) -> Index:
     One information matrix serves all candidates. Raises ConvergenceError where that of the free parameters
     is singular.
     """
-    return index_of(curvature_at(solved, entries), solved.ram.reduction, solved.multiplier)
+    curvature = curvature_at(solved, entries, rows=solved.ram.n_free)
+    return index_of(curvature, solved.ram.reduction, float(solved.sample.n_used))
 
 
 def index_of(curvature: Curvature, reduction: Array, n: float) -> Index:
     """The indices of the last entries; reduction (q, k) is that of the fitted model."""
     q = len(reduction)
-    own = np.diagonal(curvature.information)[q:]
-    across = reduction.T @ curvature.information[:q, q:]
-    inside = reduction.T @ curvature.information[:q, :q] @ reduction
+    own = curvature.own[q:]
+    across = reduction.T @ curvature.information[:, q:]
+    inside = reduction.T @ curvature.information[:, :q] @ reduction
     scale = np.sqrt(np.diagonal(inside))
     try:
         factor = np.linalg.cholesky(inside / np.outer(scale, scale)) if len(inside) else inside
@@ -67,7 +69,8 @@ def index_of(curvature: Curvature, reduction: Array, n: float) -> Index:
 def standard_units(solved: Solved, candidates: Sequence[Candidate]) -> dict[str, Array]:
     """What a change of one unit is in standardized units, by metric: sepc_lv, sepc_all, sepc_nox (c,) each.
 
-    Covariances in residual standard deviations (of the absolute variance), variances in total ones.
+    Covariances in residual standard deviations (of the absolute variance), variances in total ones; NaN where
+    the variance is zero.
     """
     ram, point = solved.ram, solved.point
     total = np.diagonal(point.at.cov_all, axis1=-2, axis2=-1)
@@ -78,23 +81,24 @@ def standard_units(solved: Solved, candidates: Sequence[Candidate]) -> dict[str,
     out = {}
     for name, scaled in (("sepc_lv", ~observed), ("sepc_all", everything), ("sepc_nox", ~fixed)):
         with np.errstate(divide="ignore", invalid="ignore"):
-            out[name] = np.array([_unit(c.entry, total, residual, scaled) for c in candidates])
+            unit = np.array([_unit(c.entry, total, residual, scaled) for c in candidates])
+        out[name] = np.where(np.isfinite(unit), unit, np.nan)
     return out
 
 
-def _unit(entry: Entry, total: Array, residual: Array, scaled: Array) -> float:
-    g, i, j = entry.group, entry.row, entry.col
+def _unit(entry: Entry, total: Array, residual: Array, scaled: BoolArray) -> np.float64:
+    g, i, j, one = entry.group, entry.row, entry.col, np.float64(1.0)
 
-    def sd(k: int, variance: Array) -> float:
-        return float(np.sqrt(variance[g, k])) if scaled[k] else 1.0
+    def sd(k: int, variance: Array) -> np.float64:
+        return np.sqrt(variance[g, k]) if scaled[k] else one
 
     if entry.kind == DIRECTED:
         return sd(j, total) / sd(i, total)
     if entry.kind == MEAN:
-        return 1.0 / sd(i, total)
+        return one / sd(i, total)
     if i == j:
-        return 1.0 / sd(i, total) ** 2
-    return 1.0 / (sd(i, residual) * sd(j, residual))
+        return one / sd(i, total) ** 2
+    return one / (sd(i, residual) * sd(j, residual))
 
 
 def power(index: Index, delta: float, alpha: float) -> tuple[Array, Array]:
@@ -104,10 +108,18 @@ def power(index: Index, delta: float, alpha: float) -> tuple[Array, Array]:
     return noncentrality, np.asarray(ncx2.sf(chdtri(1, alpha), 1, noncentrality))
 
 
-def decision(index: Index, found: Array, alpha: float, high_power: float) -> list[str]:
-    """The four verdicts of Saris, Satorra & van der Veld (2009, Table 1), in lavaan's marks."""
-    significant = chdtrc(1, np.where(np.isnan(index.statistic), 0.0, index.statistic)) < alpha
-    return [
-        ("*epc*" if s else "epc") if p > high_power else ("*" if s else "")
-        for s, p in zip(significant, found, strict=True)
-    ]
+def decision(index: Index, found: Array, delta: float, alpha: float, high_power: float) -> list[str]:
+    """Verdicts after Saris, Satorra & van der Veld (2009, Table 1) in lavaan's marks.
+
+    "**(m)**" significant at low power: misspecified; "*epc:m*" significant at high power with a change of at
+    least `delta`: misspecified; "epc:nm" the same with a smaller change: not misspecified; "(nm)" not
+    significant at high power: not misspecified; "(i)" neither: inconclusive.
+    """
+    out = []
+    for statistic, change, chance in zip(index.statistic, index.change, found, strict=True):
+        significant, high = chdtrc(1, max(statistic, 0.0)) < alpha, chance > high_power
+        if significant and high:
+            out.append("*epc:m*" if abs(change) > delta else "epc:nm")
+        else:
+            out.append("**(m)**" if significant else "(nm)" if high else "(i)")
+    return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sem_models.inference.contrasts import Adjust, Contrast
     from sem_models.inference.diagnosis import Diagnosis
+    from sem_models.inference.score_tests import ScoreTests
     from sem_models.reports.summary import Summary
 
 LEVEL = 0.95
@@ -214,6 +215,44 @@ class Fit:
     def wald(self, hypothesis: str) -> Wald:
         """Wald test of equalities over labels, for example `fit.wald("a1 == a2")`."""
         return wald_test(self.solved, hypothesis)
+
+    def modification_indices(
+        self,
+        *,
+        sort: bool = False,
+        minimum_value: float = 0.0,
+        maximum_number: int | None = None,
+        op: str | Sequence[str] | None = None,
+        power: bool = False,
+        delta: float = 0.1,
+        alpha: float = 0.05,
+        high_power: float = 0.75,
+    ) -> pd.DataFrame:
+        """What each fixed or absent parameter would do if it were free, one at a time and without a refit.
+
+        Columns lhs, op, rhs, group (level, block), mi (χ² drop), epc (expected change), sepc_lv, sepc_all,
+        sepc_nox (standardized); with `power` also delta, ncp, power and decision for a true change of delta.
+        Parameters that could not be identified are left out. sort=True puts the largest first.
+        """
+        from sem_models.inference.modification_table import modification_table
+
+        frame = modification_table(
+            self.solved, sort=sort, minimum_value=minimum_value, maximum_number=maximum_number, op=op,
+            power_of=(delta, alpha, high_power) if power else None,
+        )  # fmt: skip
+        return self._with_blocks(frame)
+
+    def score_tests(self, release: Sequence[int] | None = None, add: str | None = None) -> ScoreTests:
+        """Would releasing equality constraints, or adding parameters, improve the fit? No refit is made.
+
+        release numbers the constraints (1-based: `==` of the text first, then shared labels and group_equal
+        by pairs), all by default; add names parameters, for example "x1 ~~ x4". The result holds the total
+        test (statistic, df, pvalue) and frames: univariate, cumulative, changes (expected change by
+        parameter).
+        """
+        from sem_models.inference.score_tests import score_tests
+
+        return score_tests(self.solved, release, add)
 
     # ------------------------------------------------------------------ moments
 

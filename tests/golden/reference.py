@@ -19,7 +19,7 @@ TOLERANCES = {
     "chisq": 1e-6, "logl": 1e-8,
     "index": 1e-6,
     "index_robust": 1e-4, "implied": 1e-6, "r_squared": 1e-3, "residual_cor": 1e-6, "defined": 1e-3,
-    "lrt": 1e-4,
+    "lrt": 1e-4, "mi": 1e-6, "epc": 1e-3, "score_test": 1e-6,
     "objective": 1e-8, "residual": 1e-6, "lv_cov": 1e-5,
 }  # fmt: skip
 

@@ -26,6 +26,9 @@ MEANING = {
     "index": "fit measures, absolute",
     "index_robust": "scaled and robust fit measures and tests",
     "lrt": "difference tests",
+    "mi": "modification indices, relative (absolute below 1)",
+    "epc": "expected parameter changes, in their standard errors",
+    "score_test": "score tests, relative (absolute below 1)",
     "implied": "implied moments, in standard deviations",
     "residual_cor": "residual correlations",
     "r_squared": "R², in standard errors",
@@ -107,6 +110,18 @@ and Γ = H⁻¹, or H⁻¹BH⁻¹ with robust errors. Then RMSEA = √(max(0, X 
 − k with the
 baseline's. Of sixteen combinations of expected and observed information at saturated and implied moments
 this is the one that reproduces v24, v25 and v56.
+
+## Modification indices
+
+- A candidate counts as not identified, and is left out, when the free parameters explain all but a
+  millionth of its information. The reference draws this line at 6e-6 in the units of the data, so
+  rescaling an item changes its list; ours does not change.
+- The standardized change of a variance fixed at zero is undefined (the reference says 0, v39).
+- v21 and v85 are not compared. In v21 the reference gives a fixed marker loading an index of 7.0, and
+  44.1 to the factor's variance when that is fixed instead; a scale can be set either way without
+  changing the fit, so both are 0. In v85 its index for the variance of `cond` is
+  N (s − σ)²/(2σ⁴) with s the sample variance of `cond:import` (6.59) and σ that of `cond` (0.249): the
+  variables changed places in its extended model.
 """
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 
 import sem_models as sm
 
+from .further import compare_further, compare_score_tests
 from .reference import Gaps, compare, compare_lrt, load_case, run
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
@@ -97,6 +98,7 @@ def measure(case: dict[str, Any], result: dict[str, Any], gaps: Gaps, folder: Pa
             assert not fit.status.converged
             return
         compare(fit, result, gaps)
+        compare_further(fit, result, gaps, "")
         assert fit.status.admissible == result["post_check"], fit.status
         return
     if case["kind"] == "invariance":
@@ -125,3 +127,7 @@ def measure(case: dict[str, Any], result: dict[str, Any], gaps: Gaps, folder: Pa
         ours = fits[wald["model"]].wald(wald["constraints"])
         assert ours.df == wald["df"]
         assert ours.statistic == pytest.approx(wald["stat"], rel=1e-6)
+    for score in result.get("score", []):
+        compare_score_tests(
+            fits[score["model"]], score["total"], score["uni"], gaps, score["model"], score["add"]
+        )
