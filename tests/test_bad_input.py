@@ -157,7 +157,7 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
     ),
     "not identified": (
         lambda: sm.fit("EDS =~ NA*eds1 + eds2 + eds3\nPV =~ pv1 + pv2 + pv3", survey()),
-        sm.IdentificationError, ["not identified", "EDS=~eds1", "EDS~~EDS", "Fix"],
+        sm.IdentificationError, ["not identified", "EDS=~eds1", "EDS~~EDS", "fix one"],
     ),
     "more parameters than moments": (
         lambda: sm.fit("EDS =~ eds1 + eds2", survey()),

@@ -6,11 +6,16 @@ import numpy as np
 
 from sem_models.errors import IdentificationError
 from sem_models.estimation.objective import NormalTheory, Point
+from sem_models.estimation.remedies import remedy
+from sem_models.estimation.units import param_units
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
 
 TOLERANCE = 1e-10
 """Eigenvalues of the scaled information below this count as zero at every point tried."""
+
+SHOWN = 12
+"""Parameters named before the rest are counted."""
 
 CLEAR_PIVOT = 1e-3
 """A Cholesky pivot of the scaled information above this leaves no doubt about its rank."""
@@ -25,38 +30,44 @@ def check_identified(
     p. 246–251), so full rank at the starting values, where `information` (k, k) is taken, settles it. Where
     it is deficient there, it is taken at two random points nearby, and only a direction flat at both counts.
     """
-    k = objective.ram.n_params
+    ram, k = objective.ram, objective.ram.n_params
+    if k <= n_moments and _full_rank(information):
+        return
+    units = param_units(table, ram.reduction, ram.row_of_free, objective.patterns.cov)
+    flat = flat_at_random_points(objective, start.params, units)
+    found = flat is not None and flat.shape[1] > 0
+    if k <= n_moments and not found:
+        return
     if k > n_moments:
-        raise IdentificationError(
-            f"The model has {k} free parameters but the data only {n_moments} moments (means, "
-            "variances, covariances) "
-            "to tell them from. Fix some parameters, set some equal, or add indicators."
+        what = (
+            f"The model has {k} free parameters but the data only {n_moments} moments (means, variances, "
+            "covariances) to tell them from."
         )
-    if _full_rank(information):
-        return
-    flat = flat_at_random_points(objective, start.params)
-    if flat is None or flat.shape[1] == 0:
-        return
-    names = table.names()
-    by_row = objective.ram.reduction @ flat
-    size = np.linalg.norm(by_row, axis=1)
-    involved = [names[n] for n, s in zip(objective.ram.row_of_free, size, strict=True) if s > 1e-4]
-    more = f", … ({len(involved) - 12} more)" if len(involved) > 12 else ""
-    raise IdentificationError(
-        f"The model is not identified: {flat.shape[1]} direction{'s' if flat.shape[1] > 1 else ''} of "
-        "its parameters can "
-        "change without changing what it implies for the data. Involved: "
-        f"{', '.join(dict.fromkeys(involved[:12]))}{more}. "
-        "Fix one of them (a loading or a variance per latent variable), remove a path, or add indicators."
-    )
+    else:
+        assert flat is not None
+        many = "s" if flat.shape[1] > 1 else ""
+        what = (
+            f"The model is not identified: {flat.shape[1]} direction{many} of its parameters can change "
+            "without changing what it implies for the data."
+        )
+    if not found or flat is None:
+        raise IdentificationError(f"{what} Fix some parameters, set some equal, or add indicators.")
+    by_row = np.linalg.norm(ram.reduction @ (flat / units[:, None]), axis=1)
+    involved = [int(n) for n, size in zip(ram.row_of_free, by_row, strict=True) if size > 1e-4 * by_row.max()]
+    names = list(dict.fromkeys(table.names()[n] for n in involved))
+    more = f", … ({len(names) - SHOWN} more)" if len(names) > SHOWN else ""
+    raise IdentificationError(f"{what} Involved: {', '.join(names[:SHOWN])}{more}. {remedy(table, involved)}")
 
 
-def flat_at_random_points(objective: NormalTheory, around: Array) -> Array | None:
-    """Directions (k, d) flat at two random points near `around`; None where no such point is admissible."""
+def flat_at_random_points(objective: NormalTheory, around: Array, units: Array) -> Array | None:
+    """Directions (k, d) flat at two random points near `around`; None where no such point is admissible.
+
+    units (k,) the parameters' sizes, which decide how far away the points are.
+    """
     rng = np.random.default_rng(20031)
     flat: Array | None = None
     for _ in range(2):
-        directions = _flat_directions(objective, _nearby(objective, around, rng))
+        directions = _flat_directions(objective, _nearby(objective, around, units, rng))
         if directions is not None and (flat is None or directions.shape[1] < flat.shape[1]):
             flat = directions
         if flat is not None and flat.shape[1] == 0:
@@ -76,13 +87,10 @@ def _full_rank(information: Array) -> bool:
     return bool(np.diagonal(chol).min() > CLEAR_PIVOT) if len(chol) else True
 
 
-def _nearby(objective: NormalTheory, start: Array, rng: np.random.Generator) -> Array:
+def _nearby(objective: NormalTheory, start: Array, units: Array, rng: np.random.Generator) -> Array:
     """A random point whose Σ is positive definite, shrinking towards the start until it is."""
     spread = 0.3
-    free = objective.ram.free_values(start)
-    typical = np.where(np.abs(free) > 1e-8, np.abs(free), 0.0) @ np.abs(objective.ram.reduction)
-    typical = np.where(typical > 0, typical, np.median(typical[typical > 0]) if (typical > 0).any() else 1.0)
-    noise = rng.uniform(-1, 1, size=len(start)) * typical
+    noise = rng.uniform(-1, 1, size=len(start)) * np.maximum(np.abs(start), 0.5 * units)
     for _ in range(20):
         candidate = start + spread * noise
         if objective.at(candidate) is not None:

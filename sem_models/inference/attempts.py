@@ -11,7 +11,7 @@ import numpy as np
 
 from sem_models.errors import SEMError
 from sem_models.estimation.optimizer import minimize
-from sem_models.inference.units import row_units, variable_units
+from sem_models.estimation.units import param_units, row_units, variable_units
 from sem_models.model.table import ParameterTable
 from sem_models.observed.patterns import Patterns
 
@@ -172,9 +172,7 @@ def _random_starts(solved: Solved) -> Trial:
     """Random perturbations of the solution's or the starting parameters; the best end counts."""
     what = f"{STARTS} random starts"
     rng = np.random.default_rng(solved.options.seed)
-    reduction = solved.ram.reduction
-    units = row_units(solved.table, variable_units(solved.table, solved.sample.cov))
-    spread = np.abs(reduction).T @ units[solved.ram.row_of_free] / np.abs(reduction).sum(axis=0)
+    spread = param_units(solved.table, solved.ram.reduction, solved.ram.row_of_free, solved.sample.cov)
     from sem_models.estimation.starts import starting_values
 
     center = starting_values(solved.table, solved.ram, solved.sample.cov, solved.sample.mean)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sem_models.estimation.optimizer import Outcome
-from sem_models.inference.units import row_units, variable_units
+from sem_models.estimation.units import row_units, variable_units
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
 

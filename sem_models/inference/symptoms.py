@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from sem_models.estimation.identification import flat_at_random_points
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome
+from sem_models.estimation.units import param_units
 from sem_models.inference.culprits import culprits, observed_information, row_name
 from sem_models.inference.residuals import bollen
 from sem_models.model.ram import Array
@@ -83,7 +84,8 @@ def _flat_directions(solved: Solved) -> Iterator[Finding]:
         solved.ram, complete_patterns(sample.n_by_group, sample.mean, sample.cov), sample.mean
     )
     point = complete.at(solved.point.params)
-    flat = flat_at_random_points(complete, solved.point.params) if point is not None else None
+    units = param_units(solved.table, solved.ram.reduction, solved.ram.row_of_free, sample.cov)
+    flat = flat_at_random_points(complete, solved.point.params, units) if point is not None else None
     for direction in [] if flat is None else flat.T:
         found = culprits(solved, direction, most=8, share=0.01)
         names = "; ".join(c.name for c in found)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import sem_models as sm
-from sem_models.inference.units import row_units, variable_units
+from sem_models.estimation.units import row_units, variable_units
 
 MODEL = """
 EDS =~ e1 + e2 + e3

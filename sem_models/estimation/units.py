@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sem_models.model.ram import Array
+from sem_models.model.ram import Array, IntArray
 from sem_models.model.table import ParameterTable
 
 
@@ -46,3 +46,10 @@ def row_units(table: ParameterTable, unit: Array) -> Array:
         right = unit[row.block - 1, place[row.rhs]]
         out[k] = {"=~": right / left, "~": left / right}.get(row.op, left * right)
     return out
+
+
+def param_units(table: ParameterTable, reduction: Array, row_of_free: IntArray, sample_cov: Array) -> Array:
+    """A unit for each parameter (k,): the average of those of the free rows that it moves."""
+    unit = row_units(table, variable_units(table, sample_cov))[row_of_free]
+    weight = np.abs(reduction)
+    return np.asarray(unit @ weight / weight.sum(axis=0))
