@@ -34,4 +34,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "ULSMVS": Estimator("ULS", "robust.sem", "mean.var.adjusted"),
 }
 LATER = ("DWLS", "WLSM", "WLSMV", "WLSMVS", "PML", "FML")
-STANDARD_ERRORS = ("standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none")
+STANDARD_ERRORS = (
+    "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",
+    "robust.cluster", "robust.cluster.sem",
+)  # fmt: skip

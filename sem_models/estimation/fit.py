@@ -107,12 +107,12 @@ def fit(
         exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
         sample = sample_from_data(
             frame, observed, missing=resolved.missing, group=group, exogenous=exogenous,
-            has_means=resolved.table.meanstructure,
+            has_means=resolved.table.meanstructure, sampling_weights=resolved.rows.sampling_weights,
+            normalization=resolved.rows.sampling_weights_normalization, cluster=resolved.rows.cluster,
         )  # fmt: skip
     else:
         assert sample_cov is not None
-        if resolved.missing == "fiml":
-            raise SpecError("missing='fiml' needs the raw data; a covariance matrix has no missing answers.")
+        _need_rows(resolved)
         sample = sample_from_moments(
             sample_cov, sample_nobs, observed, sample_mean=sample_mean, rescale=resolved.sample_cov_rescale
         )
@@ -200,6 +200,16 @@ def _frame(data: Any) -> pd.DataFrame | None:
     if not isinstance(data, pd.DataFrame):
         raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
     return data
+
+
+def _need_rows(options: Options) -> None:
+    """SpecError where an option about rows meets a covariance matrix."""
+    if options.missing != "listwise":
+        raise SpecError(
+            f"missing='{options.missing}' needs the raw data; a covariance matrix has no missing answers."
+        )
+    if options.rows.design:
+        raise SpecError(f"{options.rows.design} needs the raw data; a covariance matrix has no rows. Pass data=.")
 
 
 def _cov_labels(sample_cov: Any) -> tuple[str, ...]:

@@ -11,6 +11,17 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.estimation.data_options import (
+    NAMES as DATA_NAMES,
+)
+from sem_models.estimation.data_options import (
+    DataOptions,
+    clustered_errors,
+    data_options,
+    estimator_for,
+    missing_method,
+    refuse_rows,
+)
 from sem_models.estimation.estimators import (
     ESTIMATORS,
     RESIDUAL_TESTS,
@@ -38,10 +49,7 @@ LATER: dict[str, tuple[Any, ...]] = {
     "effect_coding": (False, "", ()),
     "parameterization": ("delta", "default"),
     "bootstrap": (1000,),
-    "sampling_weights": (None,),
-    "cluster": (None,),
     "bounds": ("none", None, False),
-    "aux": ((), None),
     "ordered": ((), None, False),
     "constraints": ("", None),
     "auto_th": (True,),
@@ -77,11 +85,19 @@ class Options:
     engine: str
     seed: int | None
     likelihood: str = "normal"
+    rows: DataOptions = DataOptions()
 
     def as_dict(self) -> dict[str, Any]:
         """Flat mapping of all options, for provenance."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "table"}
-        return own | {f.name: getattr(self.table, f.name) for f in fields(self.table)}
+        out = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("table", "rows")}
+        for part in (self.rows, self.table):
+            out |= {f.name: getattr(part, f.name) for f in fields(part)}
+        return out
+
+    @property
+    def casewise_sandwich(self) -> bool:
+        """Whether the errors are a sandwich of rows' (or clusters') scores."""
+        return self.se in ("robust.huber.white", "robust.cluster")
 
     @property
     def scaled_test(self) -> str:
@@ -135,7 +151,7 @@ def resolve(
     has_sample_mean: bool,
 ) -> Options:
     """Fill in lavaan's defaults. Raises SpecError for unknown, unsupported and contradictory options."""
-    known = (*_SWITCHES, *_OWN, *LATER)
+    known = (*_SWITCHES, *_OWN, *DATA_NAMES, *LATER)
     for name, value in given.items():
         if name not in known:
             raise SpecError(
@@ -149,18 +165,25 @@ def resolve(
         raise SpecError(
             f"engine='{engine}' is unknown. {did_you_mean(engine, ('native', 'semopy'), noun='engines')}"
         )
-    estimator = _estimator(estimator)
-    missing = _missing(missing)
+    rows = data_options(given)
+    estimator = estimator_for(_estimator(estimator), rows)
+    missing = missing_method(missing)
+    full = missing in ("fiml", "fiml.x")
     defaults = ESTIMATORS[estimator]
     model_type = _one_of("model_type", given.get("model_type", "sem"), tuple(MODEL_TYPES))
     se = _default(given.get("se"), defaults.se)
     if se == "robust":
-        se = "robust.huber.white" if missing == "fiml" or estimator == "MLR" else "robust.sem"
-    se = _one_of("se", se, STANDARD_ERRORS)
+        se = "robust.huber.white" if full or estimator == "MLR" else "robust.sem"
+    se = clustered_errors(_one_of("se", se, STANDARD_ERRORS), rows)
     tests = _tests(given.get("test"), defaults.test)
     likelihood = _one_of("likelihood", _default(given.get("likelihood"), "normal"), ("normal", "wishart"))
-    _refuse_combinations(estimator, defaults.discrepancy, missing, se, tests, likelihood)
-    needs_observed = se == "robust.huber.white" or "yuan.bentler.mplus" in tests or missing == "fiml"
+    _refuse_combinations(estimator, defaults.discrepancy, full, se, tests, likelihood)
+    refuse_rows(
+        rows, estimator=estimator, discrepancy=defaults.discrepancy, missing=missing, se=se, tests=tests,
+        likelihood=likelihood, engine=engine,
+    )  # fmt: skip
+    casewise = se in ("robust.huber.white", "robust.cluster")
+    needs_observed = casewise or "yuan.bentler.mplus" in tests or full
     information = _default(given.get("information"), "observed" if needs_observed else "expected")
     information = _one_of("information", information, ("expected", "observed"))
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
@@ -175,12 +198,13 @@ def resolve(
     if "meanstructure" not in switches:
         switches["meanstructure"] = bool(
             has_groups
-            or missing == "fiml"
+            or full
+            or rows.cluster is not None
             or has_intercepts
             or has_sample_mean
             or {"intercepts", "means"} & set(equal)
         )
-    elif not switches["meanstructure"] and (missing == "fiml" or has_intercepts):
+    elif not switches["meanstructure"] and (full or has_intercepts):
         raise SpecError(
             "meanstructure=False contradicts missing='fiml' and intercepts in the model. Leave it out."
         )
@@ -188,7 +212,7 @@ def resolve(
         estimator, defaults.discrepancy, missing, se, tests, information, model_type, group,
         replace(TableOptions(), **switches, group_equal=equal, group_partial=partial),
         bool(given.get("sample_cov_rescale", True)), int(given.get("max_iterations", 500)),
-        bool(given.get("check_identification", True)), engine, seed, likelihood,
+        bool(given.get("check_identification", True)), engine, seed, likelihood, rows,
     )  # fmt: skip
 
 
@@ -203,13 +227,13 @@ def _tests(given: Any, default: str) -> tuple[str, ...]:
 
 
 def _refuse_combinations(
-    estimator: str, discrepancy: str, missing: str, se: str, tests: tuple[str, ...], likelihood: str
+    estimator: str, discrepancy: str, full: bool, se: str, tests: tuple[str, ...], likelihood: str
 ) -> None:
     """Combinations that have no meaning or are not built: one clear sentence each."""
-    moment_based = se in ("robust.sem", "robust.sem.nt") or any(
+    moment_based = se in ("robust.sem", "robust.cluster.sem", "robust.sem.nt") or any(
         t not in ("standard", "yuan.bentler.mplus") for t in tests
     )
-    if missing == "fiml" and (discrepancy != "ML" or moment_based):
+    if full and (discrepancy != "ML" or moment_based):
         raise SpecError(
             f"{estimator} with these errors and tests works on complete rows. "
             "Use estimator='MLR' (or 'ML') with missing='fiml', or missing='listwise'."
@@ -219,7 +243,7 @@ def _refuse_combinations(
             f"{estimator} has no casewise likelihood. Use se='robust.sem' and test='satorra.bentler', "
             "or estimator='MLR'."
         )
-    if likelihood == "wishart" and (discrepancy != "ML" or missing == "fiml"):
+    if likelihood == "wishart" and (discrepancy != "ML" or full):
         raise SpecError(
             "likelihood='wishart' is a matter of maximum likelihood with complete rows. Leave it out."
         )
@@ -258,19 +282,3 @@ def _estimator(name: str) -> str:
         )
     return upper
 
-
-def _missing(name: str) -> str:
-    lower = str(name).lower()
-    if lower in ("ml", "fiml", "direct"):
-        return "fiml"
-    if lower in (
-        "pairwise",
-        "ml.x",
-        "two.stage",
-        "robust.two.stage",
-        "available.cases",
-        "doubly.robust",
-        "fiml.x",
-    ):
-        raise SpecError(f"The engine cannot treat missing answers by '{name}' yet. Use missing='fiml'.")
-    return _one_of("missing", lower, ("listwise", "fiml"))

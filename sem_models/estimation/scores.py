@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
-from sem_models.observed.sample import Rows
+from sem_models.observed.rows import Rows, score_products
+
+ScoresOf = Callable[[slice], Array]
 
 
 def free_scores(objective: NormalTheory, point: Point, rows: tuple[Rows, ...]) -> Array:
-    """∂ log-likelihood / ∂free row, (N, q); rows in the order of the groups."""
-    ram, patterns = objective.ram, objective.patterns
+    """∂ log-likelihood / ∂free row, (N, q), weighted if the rows are; rows in the order of the groups."""
     blocks = []
-    one_pattern = len(patterns.group) == ram.n_groups
-    jac = None if one_pattern else moment_space.jacobian(ram.slots, point.at)
     for g, block in enumerate(rows):
-        mu = point.at.mu[g] if ram.has_means else objective.sample_mean[g]
-        if jac is None:
-            by_slot = kernels.case_scores(ram.slots, point.at, point.parts.weight[g], block.values - mu, g)
-        else:
-            by_slot = (
-                moment_likelihood.moment_scores(point.parts, patterns, block.values, mu, block.pattern)
-                @ jac[g]
-            )
-        out = np.zeros((len(by_slot), ram.n_free))
-        used = ram.slots.free[g] >= 0
-        out[:, ram.slots.free[g][used]] = by_slot[:, used]
+        used = objective.ram.slots.free[g] >= 0
+        by_slot = _slot_scores(objective, point, block, g)(slice(None))
+        if block.weight is not None:
+            by_slot = by_slot * block.weight[:, None]
+        out = np.zeros((len(by_slot), objective.ram.n_free))
+        out[:, objective.ram.slots.free[g][used]] = by_slot[:, used]
         blocks.append(out)
     return np.concatenate(blocks)
+
+
+def score_meat(objective: NormalTheory, point: Point, rows: tuple[Rows, ...]) -> Array:
+    """B = Σ s sᵀ / N in the parameters, (k, k), over independent rows or clusters; N the total weight."""
+    ram = objective.ram
+    total = np.zeros((ram.n_params,) * 2)
+    for g, block in enumerate(rows):
+        used = ram.slots.free[g] >= 0
+        reduction = ram.reduction[ram.slots.free[g][used]]
+        slot_scores = _slot_scores(objective, point, block, g)
+        products = score_products(block, slot_scores, len(used))[np.ix_(used, used)]
+        total += reduction.T @ products @ reduction
+    return total / objective.patterns.size.sum()
+
+
+def _slot_scores(objective: NormalTheory, point: Point, block: Rows, group: int) -> ScoresOf:
+    """The scores (n, slots) of any slice of one group's rows."""
+    ram, patterns = objective.ram, objective.patterns
+    mu = point.at.mu[group] if ram.has_means else objective.sample_mean[group]
+    if len(patterns.group) == ram.n_groups:
+        weight = point.parts.weight[group]
+        return lambda piece: kernels.case_scores(ram.slots, point.at, weight, block.values[piece] - mu, group)
+    jac = moment_space.jacobian(ram.slots, point.at)[group]
+    return lambda piece: (
+        moment_likelihood.moment_scores(
+            point.parts, patterns, block.values[piece], mu, block.pattern[piece]
+        )
+        @ jac
+    )

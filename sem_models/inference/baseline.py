@@ -8,21 +8,25 @@ import numpy as np
 
 from sem_models.model.ram import MEAN, SYMMETRIC, Array, RamModel, Slots
 from sem_models.model.table import ParameterTable
+from sem_models.observed.pairwise import pairwise_moments
 from sem_models.observed.sample import Sample
 
 
 def baseline_model(ram: RamModel, table: ParameterTable, sample: Sample) -> tuple[RamModel, Array]:
     """All observed variables uncorrelated but for covariates, and the parameters to start from.
 
-    Covariates keep their sample moments when fixed and have free covariances when random. Without missing
-    values the start is the solution.
+    Covariates keep their sample moments when fixed (those of the rows that answer both, where covariates
+    are missing, as lavaan does) and have free covariances when random. Without missing values the start is
+    the solution.
     """
     g, p = len(sample.groups), len(sample.variables)
     fixed = set(ram.exogenous.tolist())
     s_base, m_base = np.zeros((g, p, p)), np.zeros((g, p))
     x = ram.exogenous
-    s_base[:, x[:, None], x] = sample.cov[:, x[:, None], x]
-    m_base[:, x] = sample.mean[:, x]
+    some_missing = len(x) and not sample.patterns.seen[:, x].all()
+    x_cov, x_mean = pairwise_moments(sample) if some_missing else (sample.cov, sample.mean)
+    s_base[:, x[:, None], x] = x_cov[:, x[:, None], x]
+    m_base[:, x] = x_mean[:, x]
     own = [i for i in range(p) if i not in fixed]
     place = {name: i for i, name in enumerate(sample.variables)}
     random_x = sorted(place[name] for name in table.variables.exogenous if place[name] not in fixed)

@@ -73,7 +73,7 @@ def compare_fits(names: Sequence[str], fits: Sequence[Solved], method: Method = 
         k = fit.ram.n_params
         row: dict[str, object] = {
             "model": names[i], "df": test.df, "aic": aic(fit.logl, k),
-            "bic": bic(fit.logl, k, fit.sample.n_used), "chisq": test.statistic, "chisq_diff": np.nan,
+            "bic": bic(fit.logl, k, fit.sample.n_total), "chisq": test.statistic, "chisq_diff": np.nan,
             "rmsea": np.nan, "df_diff": np.nan, "pvalue": np.nan,
         }  # fmt: skip
         if position:

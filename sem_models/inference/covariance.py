@@ -10,15 +10,16 @@ import numpy as np
 from sem_models.errors import SpecError
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
-from sem_models.estimation.scores import free_scores
+from sem_models.estimation.scores import score_meat
 from sem_models.inference.scaled_tests import empirical_gamma, normal_gamma, projection, sandwich
 from sem_models.model.ram import Array
 from sem_models.observed.sample import Sample
 
 Information = Literal["expected", "observed"]
 StandardErrors = Literal[
-    "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none"
-]
+    "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",
+    "robust.cluster", "robust.cluster.sem",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ def parameter_covariance(
     information: Information,
     scores: bool,
 ) -> ParameterCovariance:
-    """(N A)⁻¹; A⁻¹ B A⁻¹ / N for "robust.huber.white" (Yuan & Bentler, 2000, eq. 10); (N B)⁻¹ for
-    "first.order"; the moments' sandwich for "robust.sem" (Satorra & Bentler, 1994, eq. 16.10) and, with the
+    """(N A)⁻¹; A⁻¹ B A⁻¹ / N for "robust.huber.white" (Yuan & Bentler, 2000, eq. 10) and
+    "robust.cluster"; (N B)⁻¹ for "first.order"; the moments' sandwich for "robust.sem" (Satorra & Bentler, 1994, eq. 16.10) and, with the
     normal-theory Γ, "robust.sem.nt".
 
     `scores` asks for B even when the standard errors do not need it. Raises SpecError where B is needed
@@ -54,25 +55,24 @@ def parameter_covariance(
     at_point: Any = point  # each objective takes its own kind of point
     curve = objective.hessian(at_point) if information == "observed" else objective.information(at_point)
     meat = None
-    if scores or se in ("robust.huber.white", "first.order"):
+    if scores or se in ("robust.huber.white", "robust.cluster", "first.order"):
         _need_rows(sample)
         assert isinstance(objective, NormalTheory)
         assert isinstance(point, Point)
-        by_row = free_scores(objective, point, sample.rows or ()) @ reduction
-        meat = by_row.T @ by_row / sample.n
+        meat = score_meat(objective, point, sample.rows or ())
     inverse = _inverse(meat if se == "first.order" and meat is not None else curve)
     if inverse is None:
         blank = np.full((objective.ram.n_free,) * 2, np.nan)
         return ParameterCovariance(blank, curve, meat, True)
     middle = inverse
-    if se == "robust.huber.white" and meat is not None:
+    if se in ("robust.huber.white", "robust.cluster") and meat is not None:
         middle = inverse @ meat @ inverse
-    elif se in ("robust.sem", "robust.sem.nt"):
+    elif se in ("robust.sem", "robust.cluster.sem", "robust.sem.nt"):
         at = projection(objective, point, sample)
-        if se == "robust.sem":
+        empirical = se != "robust.sem.nt"
+        if empirical:
             _need_rows(sample)
         fixed = objective.ram.exogenous
-        empirical = se == "robust.sem"
         gamma = empirical_gamma(sample, fixed, at.keep) if empirical else normal_gamma(sample, at.keep)
         middle = sandwich(at, gamma)
     elif se == "none":

@@ -21,7 +21,7 @@ from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
 from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import discrepancy
-from sem_models.observed.sample import pairwise_moments
+from sem_models.observed.pairwise import pairwise_moments
 
 if TYPE_CHECKING:
     from sem_models.inference.solved import Solved
@@ -135,13 +135,13 @@ def _robust_moments(
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """(statistic, expected value) of model and baseline for the robust measures; None without them."""
     if not solved.sample.complete:
-        robust = solved.options.se == "robust.huber.white"
         own, own_point, other, other_point = solved.objective, solved.point, base_objective, base_point
         assert isinstance(own, NormalTheory)
         assert isinstance(other, NormalTheory)
         assert isinstance(own_point, Point)
         assert isinstance(other_point, Point)
-        shared = saturated_parts(solved.sample, own, robust=robust)
+        meat = solved.saturated_meat if solved.options.casewise_sandwich else None
+        shared = saturated_parts(solved.sample, own, meat)
         return (
             complete_data_misfit(own, own_point, solved.sample, shared),
             complete_data_misfit(other, other_point, solved.sample, shared),
@@ -153,7 +153,7 @@ def _robust_moments(
 
 
 def _likelihood(v: dict[str, float], solved: Solved) -> None:
-    k, n = solved.ram.n_params, float(solved.sample.n_used)
+    k, n = solved.ram.n_params, solved.sample.n_total
     v["ntotal"] = n
     if solved.options.discrepancy != "ML":
         return

@@ -34,8 +34,8 @@ class SaturatedParts:
     keep: Array
 
 
-def saturated_parts(sample: Sample, objective: NormalTheory, *, robust: bool) -> SaturatedParts:
-    """Compute the saturated model's matrices once for model and baseline."""
+def saturated_parts(sample: Sample, objective: NormalTheory, meat: Array | None) -> SaturatedParts:
+    """The saturated model's matrices, once for model and baseline; `meat` for robust errors."""
     g = len(sample.groups)
     keep = moments_explained(
         len(sample.variables), objective.ram.exogenous, has_means=objective.ram.has_means
@@ -45,15 +45,6 @@ def saturated_parts(sample: Sample, objective: NormalTheory, *, robust: bool) ->
     weight = moment_likelihood.curvature(at_complete, complete, g, observed=False)
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)
     information = moment_likelihood.curvature(parts, sample.patterns, g, observed=True)
-    meat = None
-    if robust and sample.rows is not None:
-        blocks = []
-        for k, rows in enumerate(sample.rows):
-            scores = moment_likelihood.moment_scores(
-                parts, sample.patterns, rows.values, sample.mean[k], rows.pattern
-            )
-            blocks.append(scores.T @ scores / sample.n)
-        meat = np.stack(blocks)
     return SaturatedParts(complete, weight, information, meat, keep)
 
 

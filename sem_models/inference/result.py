@@ -65,7 +65,7 @@ class Fit:
     def header(self) -> Header:
         """N available, used and dropped, estimator, missing method and non-convergence."""
         s, options = self.solved.sample, self.solved.options
-        sizes = {label: int(n) for label, n in zip(s.groups, s.rows_by_group, strict=True)}
+        sizes = dict(zip(s.groups, s.counts, strict=True))
         notes = tuple(f"{n} rows dropped: {reason}" for reason, n in s.dropped.items()) + self.status.reasons
         return Header(
             options.estimator, options.missing, s.n_available, s.n_used, s.n_available - s.n_used, sizes,

@@ -13,7 +13,7 @@ from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options
-from sem_models.estimation.scores import free_scores
+from sem_models.estimation.scores import score_meat
 from sem_models.inference.covariance import ParameterCovariance, parameter_covariance
 from sem_models.inference.culprits import flat_names
 from sem_models.inference.culprits import reason as culprit_reason
@@ -22,9 +22,10 @@ from sem_models.inference.header import Status
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
 from sem_models.inference.standardized import Metric, Values, row_values, standardize
-from sem_models.inference.test_statistics import ChiSquare, n_moments, saturated_trace, saturated_value
+from sem_models.inference.test_statistics import ChiSquare, n_moments, saturated_meat, saturated_trace, saturated_value
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable
+from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import Sample
 
 STATIONARY = 1e-3
@@ -73,7 +74,7 @@ class Solved:
     def fmin(self) -> float:
         """The minimum as lavaan states it, χ² / 2N (N − groups under the Wishart likelihood)."""
         value = max(float(self.point.value) - self.saturated_value, 0.0)
-        return value if self.options.discrepancy == "ML" else value * self.sample.n / self.sample.n_used
+        return value if self.options.discrepancy == "ML" else value * self.sample.n / self.sample.n_total
 
     @property
     def minimum(self) -> float:
@@ -82,7 +83,16 @@ class Solved:
 
     @cached_property
     def saturated_trace(self) -> float:
-        return saturated_trace(self.sample, self.ram.exogenous, has_means=self.ram.has_means)
+        needed = self.sample.clustered or not self.sample.complete
+        return saturated_trace(
+            self.sample, self.ram.exogenous, has_means=self.ram.has_means,
+            meat=self.saturated_meat if needed else None,
+        )  # fmt: skip
+
+    @cached_property
+    def saturated_meat(self) -> Array | None:
+        """Cross-products of the saturated model's scores, (g, r, r); None without rows."""
+        return saturated_meat(self.sample) if self.sample.rows is not None else None
 
     @cached_property
     def traces(self) -> tuple[float, float] | None:
@@ -128,18 +138,19 @@ class Solved:
             return self.traces[1] if self.traces is not None else None
         assert isinstance(objective, NormalTheory)
         assert isinstance(point, Point)
-        scores = free_scores(objective, point, self.sample.rows or ()) @ objective.ram.reduction
-        return float(np.trace(np.linalg.solve(objective.hessian(point), scores.T @ scores / self.sample.n)))
+        meat = score_meat(objective, point, self.sample.rows or ())
+        return float(np.trace(np.linalg.solve(objective.hessian(point), meat)))
 
     def _logl(self, value: float) -> float:
         """Log-likelihood of a discrepancy value, conditional on fixed covariates."""
         patterns, x = self.sample.patterns, self.ram.exogenous
-        n = self.sample.n_used
+        n = self.sample.n_total
         constant = float((patterns.share * patterns.seen.sum(axis=1)).sum()) * n * log(2 * pi)
         total = -n * value - 0.5 * constant
         if len(x):
-            log_det = np.linalg.slogdet(self.sample.cov[:, x[:, None], x])[1]
-            total += 0.5 * float((self.sample.n_by_group * (log_det + len(x) * (1 + log(2 * pi)))).sum())
+            at_x = discrepancy(self.sample.cov[:, x[:, None], x], self.sample.mean[:, x], patterns.only(x))
+            seen = patterns.seen[:, x].sum(axis=1)
+            total += 0.5 * n * float((patterns.share * (at_x.value + seen * log(2 * pi))).sum())
         return total
 
     @cached_property

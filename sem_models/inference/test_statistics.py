@@ -11,6 +11,7 @@ from sem_models.model.ram import Array, IntArray
 from sem_models.observed import moment_likelihood
 from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import discrepancy
+from sem_models.observed.rows import Rows, pieces, score_products
 from sem_models.observed.sample import Sample
 
 
@@ -68,46 +69,71 @@ def n_moments(sample: Sample, exogenous: IntArray, *, has_means: bool) -> int:
     return by_group * len(sample.groups)
 
 
-def saturated_trace(sample: Sample, exogenous: IntArray, *, has_means: bool) -> float:
+def saturated_trace(
+    sample: Sample, exogenous: IntArray, *, has_means: bool, meat: Array | None = None
+) -> float:
     """tr(A⁻¹ B) of the saturated model at its own estimates: observed information A, scores' cross-product B.
 
-    Yuan & Bentler (2000), Sociological Methodology 30; in the Mplus variant both are unstructured.
+    Yuan & Bentler (2000), Sociological Methodology 30; in the Mplus variant both are unstructured. `meat`
+    (g, r, r) is B where it is at hand.
     """
     assert sample.rows is not None
-    if sample.complete:
-        return sum(_complete_trace(rows.values, exogenous, has_means=has_means) for rows in sample.rows)
+    if sample.complete and not sample.clustered:
+        return sum(
+            _complete_trace(rows, cov, mean, exogenous, has_means=has_means)
+            for rows, cov, mean in zip(sample.rows, sample.cov, sample.mean, strict=True)
+        )
     keep = moments_explained(len(sample.variables), exogenous, has_means=has_means)
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)
     information = moment_likelihood.curvature(parts, sample.patterns, len(sample.groups), observed=True)
-    total = 0.0
-    for g, rows in enumerate(sample.rows):
-        scores = moment_likelihood.moment_scores(
-            parts, sample.patterns, rows.values, sample.mean[g], rows.pattern
-        )[:, keep]
-        meat = scores.T @ scores / sample.n
-        total += float(np.trace(np.linalg.solve(information[g][np.ix_(keep, keep)], meat)))
-    return total
+    meat = saturated_meat(sample) if meat is None else meat
+    chosen = np.ix_(keep, keep)
+    return sum(
+        float(np.trace(np.linalg.solve(of_group[chosen], b[chosen])))
+        for of_group, b in zip(information, meat, strict=True)
+    )
 
 
-def _complete_trace(values: Array, exogenous: IntArray, *, has_means: bool) -> float:
+def saturated_meat(sample: Sample) -> Array:
+    """B = Σ s sᵀ / N of the saturated model by group, (g, r, r), over independent rows or clusters."""
+    assert sample.rows is not None
+    parts = discrepancy(sample.cov, sample.mean, sample.patterns)
+    p = len(sample.variables)
+    out = []
+    for rows, mean in zip(sample.rows, sample.mean, strict=True):
+
+        def scores(piece: slice, rows: Rows = rows, mean: Array = mean) -> Array:
+            return moment_likelihood.moment_scores(
+                parts, sample.patterns, rows.values[piece], mean, rows.pattern[piece]
+            )
+
+        out.append(score_products(rows, scores, p * (p + 1) // 2 + p) / sample.n)
+    return np.stack(out)
+
+
+def _complete_trace(rows: Rows, cov: Array, mean: Array, exogenous: IntArray, *, has_means: bool) -> float:
     """The trace for one group without missing values, in closed form.
 
     With d² the squared Mahalanobis distance of the outcomes given the covariates x, and h² = xᵀ S⁻¹ x of the
     centered covariates: the variances give the mean of (d⁴ − 2 d² + p)/2, the regressions that of d² h², the
-    intercepts that of d². The trace does not depend on how the saturated model is parameterized.
+    intercepts that of d². The trace does not depend on how the saturated model is parameterized. A sampling
+    weight enters B squared and the information once.
     """
-    centered = values - values.mean(axis=0)
-    fixed = np.isin(np.arange(values.shape[1]), exogenous)
-    outcome, covariate = centered[:, ~fixed], centered[:, fixed]
-    leverage = np.full(len(values), 1.0 if has_means else 0.0)
-    if fixed.any():
-        outcome = outcome - covariate @ np.linalg.lstsq(covariate, outcome, rcond=None)[0]
-        leverage = leverage + _squared_distance(covariate)
-    distance = _squared_distance(outcome)
-    return float((0.5 * (distance**2 - 2.0 * distance + outcome.shape[1]) + distance * leverage).mean())
-
-
-def _squared_distance(centered: Array) -> Array:
-    """Squared Mahalanobis distance of each row from zero in the rows' own covariance (divisor n)."""
-    half = np.linalg.solve(np.linalg.cholesky(centered.T @ centered / len(centered)), centered.T)
-    return np.asarray((half**2).sum(axis=0))
+    fixed = np.isin(np.arange(len(mean)), exogenous)
+    outside = int(fixed.sum())
+    order = np.concatenate([np.flatnonzero(fixed), np.flatnonzero(~fixed)])
+    # the Cholesky factor with covariates first standardizes them, and then the outcomes given them
+    half = np.linalg.inv(np.linalg.cholesky(cov[np.ix_(order, order)]))
+    total = weights = 0.0
+    for piece in pieces(len(rows.values)):
+        squares = ((rows.values[piece][:, order] - mean[order]) @ half.T) ** 2
+        leverage = squares[:, :outside].sum(axis=1) + (1.0 if has_means else 0.0)
+        distance = squares[:, outside:].sum(axis=1)
+        by_row = 0.5 * (distance**2 - 2.0 * distance + len(order) - outside) + distance * leverage
+        if rows.weight is None:
+            total += float(by_row.sum())
+            weights += len(by_row)
+        else:
+            total += float(rows.weight[piece] ** 2 @ by_row)
+            weights += float(rows.weight[piece].sum())
+    return total / weights

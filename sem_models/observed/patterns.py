@@ -36,6 +36,11 @@ class Patterns:
     def complete(self) -> bool:
         return bool(self.seen.all())
 
+    def only(self, chosen: IntArray) -> Patterns:
+        """The moments of some variables alone; patterns stay as they are."""
+        mean, cov = self.mean[..., chosen], self.cov[..., chosen[:, None], chosen]
+        return Patterns(self.group, self.seen[:, chosen], self.size, mean, cov)
+
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:

@@ -17,28 +17,33 @@ import pandas as pd
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.model.ram import Array, IntArray
+from sem_models.observed.checks import (
+    check_answered,
+    check_columns,
+    check_group_sizes,
+    check_positive_definite,
+    quoted,
+    where_is,
+)
+from sem_models.observed.design import (
+    cluster_column,
+    clusters_of_group,
+    normalized_weights,
+    weight_column,
+)
+from sem_models.observed.pattern_moments import group_patterns
 from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
+from sem_models.observed.rows import Rows, pieces
 from sem_models.observed.saturated import saturated_moments
-
-LARGEST = 1e30
-"""Magnitude beyond which squares of products of answers leave the range of floating-point numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The used rows of one group: values (n, p) with NaN where missing, position (n,) in the data."""
-
-    values: Array
-    position: IntArray
-    pattern: IntArray
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What estimation sees of the data.
 
     variables (p,) in the order of the moments; groups the labels in order of first appearance; cov
-    (g, p, p) and mean (g, p) saturated maximum likelihood moments; rows None for covariance input.
+    (g, p, p) and mean (g, p) saturated maximum likelihood moments; rows None for covariance input; gamma
+    (g, r, r) the asymptotic covariance of √n_g (vech S, x̄) where it does not follow from complete rows
+    (pairwise and two-stage moments), with `missing` the treatment behind it.
     """
 
     variables: tuple[str, ...]
@@ -50,8 +55,15 @@ class Sample:
     rows: tuple[Rows, ...] | None
     n_available: int
     dropped: dict[str, int]
-    fingerprint: str
+    digest: str = ""
     unbiased: bool = False
+    gamma: Array | None = None
+    missing: str = "listwise"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the values used, their names and groups; of our own copy, and only when asked for."""
+        return self.digest or _digest(self)
 
     @property
     def n_by_group(self) -> Array:
@@ -72,8 +84,28 @@ class Sample:
 
     @property
     def rows_by_group(self) -> Array:
-        """Rows used in each group."""
+        """Rows used in each group; the sum of their weights where they are weighted."""
         return self.n_by_group + (1.0 if self.unbiased else 0.0)
+
+    @property
+    def n_total(self) -> float:
+        """N of log-likelihood and information criteria: rows used, or the sum of their weights."""
+        return float(self.rows_by_group.sum())
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Rows used in each group, whatever their weights."""
+        if self.rows is None:
+            return tuple(round(n) for n in self.rows_by_group)
+        return tuple(len(rows.values) for rows in self.rows)
+
+    @property
+    def weighted(self) -> bool:
+        return self.rows is not None and self.rows[0].weight is not None
+
+    @property
+    def clustered(self) -> bool:
+        return self.rows is not None and self.rows[0].cluster is not None
 
     @property
     def share(self) -> Array:
@@ -129,68 +161,114 @@ def sample_from_data(
     group: str | None = None,
     exogenous: Sequence[str] = (),
     has_means: bool = True,
+    sampling_weights: str | None = None,
+    normalization: str = "group",
+    cluster: str | None = None,
 ) -> Sample:
     """Check the columns, drop what must be dropped, and compute moments by group and missing pattern.
 
-    missing "listwise" keeps rows without any missing value; "fiml" keeps every row with at least one
-    observed variable, but not rows with a missing exogenous covariate, which the model conditions on.
+    missing "listwise" keeps rows without any missing value; the others keep every row with at least one
+    observed variable, "fiml" not those with a missing exogenous covariate, which the model conditions on.
     """
     labels = group_labels(data, group)
+    weights = None if sampling_weights is None else weight_column(data, sampling_weights)
+    clusters = None if cluster is None else cluster_column(data, cluster)
     values = _numeric_columns(data, variables)
-    membership = np.zeros(len(data), dtype=np.intp)
+    membership, keep, dropped = _used_rows(
+        data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous
+    )
+    check_group_sizes(labels, membership, keep, len(variables), group)
+    if len(labels) == 1 and keep.all():
+        blocks, values_of = [np.arange(len(values), dtype=np.intp)], [values]
+    else:
+        blocks = [np.flatnonzero(keep & (membership == g)) for g in range(len(labels))]
+        values_of = [values[rows] for rows in blocks]
+    del values
+    for label, block in zip(labels, values_of, strict=True):
+        check_columns(block, variables, label, group)
+    weights_of: list[Array] | list[None] = [None] * len(labels)
+    if weights is not None:
+        weights_of = normalized_weights(weights, blocks, normalization, labels, group)
+    patterns, pattern_of = group_patterns(values_of, weights_of)
+    rows = []
+    for g, label in enumerate(labels):
+        members = None
+        if clusters is not None:
+            assert cluster is not None
+            members = clusters_of_group(clusters[blocks[g]], label, group, cluster)
+        rows.append(Rows(values_of[g], blocks[g], pattern_of[g], weights_of[g], members))
+    cov, mean = saturated_moments(patterns, len(labels))
+    for g, label in enumerate(labels):
+        check_positive_definite(cov[g], variables, where=where_is(label, group))
+    return Sample(
+        tuple(variables), labels, patterns, cov, mean, has_means, tuple(rows), len(data), dropped
+    )
+
+
+def _used_rows(
+    data: pd.DataFrame,
+    values: Array,
+    labels: tuple[str, ...],
+    *,
+    missing: str,
+    group: str | None,
+    variables: Sequence[str],
+    exogenous: Sequence[str],
+) -> tuple[IntArray, BoolArray, dict[str, int]]:
+    """Each row's group, whether it is used, and how many are dropped for what reason."""
+    membership = np.zeros(len(values), dtype=np.intp)
     dropped: dict[str, int] = {}
-    keep = np.ones(len(data), dtype=bool)
+    keep = np.ones(len(values), dtype=bool)
     if group is not None:
         codes = {label: i for i, label in enumerate(labels)}
         membership = np.array([codes.get(str(_tidy(v)), -1) if not pd.isna(v) else -1 for v in data[group]])
         keep &= membership >= 0
         _count(dropped, "no group", int((membership < 0).sum()))
+    if not np.isnan(values.sum()):  # nothing is missing: the sum is a pass without a copy
+        return membership, keep, dropped
     seen = ~np.isnan(values)
-    _check_answered(labels, membership, seen, variables, group)
+    check_answered(labels, membership, seen, variables, group)
+    complete, some = seen.all(axis=1), seen.any(axis=1)
     if missing == "listwise":
-        _count(dropped, "incomplete answers", int((keep & ~seen.all(axis=1)).sum()))
-        keep &= seen.all(axis=1)
-    else:
-        _count(dropped, "no answers", int((keep & ~seen.any(axis=1)).sum()))
-        keep &= seen.any(axis=1)
+        _count(dropped, "incomplete answers", int((keep & ~complete).sum()))
+        keep &= complete
+        return membership, keep, dropped
+    _count(dropped, "no answers", int((keep & ~some).sum()))
+    keep &= some
+    if missing == "fiml":
         fixed = [i for i, name in enumerate(variables) if name in set(exogenous)]
-        _count(dropped, "missing covariate", int((keep & ~seen[:, fixed].all(axis=1)).sum()))
-        keep &= seen[:, fixed].all(axis=1)
-    _check_group_sizes(labels, membership, keep, len(variables), group)
-    blocks = [np.flatnonzero(keep & (membership == g)) for g in range(len(labels))]
-    for label, rows in zip(labels, blocks, strict=True):
-        _check_columns(values[rows], variables, label, group)
-    patterns, pattern_of = _patterns([values[rows] for rows in blocks])
-    cov, mean = saturated_moments(patterns, len(labels))
-    for g, label in enumerate(labels):
-        check_positive_definite(cov[g], variables, where=_where(label, group))
-    rows_by_group = tuple(
-        Rows(values[rows], rows.astype(np.intp), pattern_of[g]) for g, rows in enumerate(blocks)
-    )
-    digest = hashlib.sha256(np.ascontiguousarray(values[keep]).tobytes())
-    digest.update("\0".join([*variables, *labels]).encode())
-    digest.update(membership[keep].astype("<i8").tobytes())
-    return Sample(
-        tuple(variables),
-        labels,
-        patterns,
-        cov,
-        mean,
-        has_means,
-        rows_by_group,
-        len(data),
-        dropped,
-        digest.hexdigest(),
-    )
+        known = seen[:, fixed].all(axis=1)
+        _count(dropped, "missing covariate", int((keep & ~known).sum()))
+        keep &= known
+    return membership, keep, dropped
+
+
+def _digest(sample: Sample) -> str:
+    assert sample.rows is not None
+    position = np.concatenate([rows.position for rows in sample.rows])
+    member = np.repeat(np.arange(len(sample.rows)), [len(rows.position) for rows in sample.rows])
+    within = np.concatenate([np.arange(len(rows.position)) for rows in sample.rows])
+    order = np.argsort(position)
+    out = hashlib.sha256()
+    for piece in pieces(len(order)):
+        chosen = order[piece]
+        part = np.empty((len(chosen), len(sample.variables)))
+        for g, rows in enumerate(sample.rows):
+            here = member[chosen] == g
+            part[here] = rows.values[within[chosen][here]]
+        out.update(part.tobytes())
+    out.update("\0".join([*sample.variables, *sample.groups]).encode())
+    out.update(member[order].astype("<i8").tobytes())
+    for rows in sample.rows:
+        for beside in (rows.weight, rows.cluster):
+            if beside is not None:
+                out.update(np.asarray(beside, dtype="<f8").tobytes())
+    return out.hexdigest()
 
 
 def _count(dropped: dict[str, int], reason: str, rows: int) -> None:
     if rows:
         dropped[reason] = rows
-
-
-def _where(label: str, group: str | None) -> str:
-    return f" in group '{label}' of '{group}'" if group is not None else ""
 
 
 def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
@@ -250,144 +328,3 @@ def _finite(values: Array, name: str) -> Array:
     return values
 
 
-def quoted(names: Sequence[str], shown: int = 4) -> str:
-    text = ", ".join(f"'{n}'" for n in names[:shown])
-    return text + (f" and {len(names) - shown} more" if len(names) > shown else "")
-
-
-def _check_group_sizes(
-    labels: tuple[str, ...], membership: IntArray, keep: BoolArray, n_variables: int, group: str | None
-) -> None:
-    for g, label in enumerate(labels):
-        n = int((keep & (membership == g)).sum())
-        if n <= n_variables:
-            shown = str(n) if n >= 5 or group is None else "fewer than 5"
-            raise DataError(
-                f"There are {shown} usable rows{_where(label, group)} for {n_variables} variables; "
-                "the covariance matrix "
-                "needs more rows than variables. Use fewer items, merge groups, or use "
-                "missing='fiml' to keep "
-                "incomplete rows."
-            )
-
-
-def _check_answered(
-    labels: tuple[str, ...],
-    membership: IntArray,
-    seen: BoolArray,
-    variables: Sequence[str],
-    group: str | None,
-) -> None:
-    """Before rows are dropped: a column without answers would drop them all, and the message be of rows."""
-    for g, label in enumerate(labels):
-        answered = seen[membership == g].any(axis=0)
-        if not answered.all():
-            empty = [v for v, some in zip(variables, answered, strict=True) if not some]
-            verb = "has" if len(empty) == 1 else "have"
-            raise DataError(
-                f"{quoted(empty)} {verb} no answers{_where(label, group)}. Leave the variable out of "
-                "the model."
-            )
-
-
-def _check_columns(values: Array, variables: Sequence[str], label: str, group: str | None) -> None:
-    where = _where(label, group)
-    largest = np.fmax.reduce(np.abs(values), axis=0)
-    extreme = [v for v, x in zip(variables, largest, strict=True) if x > LARGEST or 0 < x < 1 / LARGEST]
-    if extreme:
-        raise DataError(
-            f"{quoted(extreme)} {'is' if len(extreme) == 1 else 'are'} too large or too small to compute with"
-            f"{where}. Use other units."
-        )
-    if (np.ptp(values, axis=0) > 0).all():
-        return  # NaN compares as False, so incomplete columns take the way below
-    empty = [v for v, column in zip(variables, values.T, strict=True) if np.isnan(column).all()]
-    if empty:
-        raise DataError(f"{quoted(empty)} has no answers{where}. Leave the variable out of the model.")
-    constant = [
-        v for v, column in zip(variables, values.T, strict=True) if np.nanmax(column) == np.nanmin(column)
-    ]
-    if constant:
-        raise DataError(
-            f"{quoted(constant)} {'is' if len(constant) == 1 else 'are'} constant{where}: "
-            "all answers are the same, so nothing can be explained by or with it. Leave it out of the model."
-        )
-
-
-def check_positive_definite(cov: Array, variables: Sequence[str], *, where: str = "") -> None:
-    """DataError naming the variables that are linear combinations of one another, if there are any."""
-    scale = np.sqrt(np.diagonal(cov))
-    values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
-    if values[0] > 1e-9:
-        return
-    involved = [v for v, weight in zip(variables, vectors[:, 0], strict=True) if abs(weight) > 0.05]
-    if values[0] < -1e-9:
-        raise DataError(
-            f"The covariance matrix{where} is not positive definite (smallest eigenvalue of the correlations "
-            f"{values[0]:.3g}; variables involved: {quoted(involved, 8)}). "
-            "Check it for typing errors, or compute it from complete rows."
-        )
-    raise DataError(
-        f"{quoted(involved, 8)} are perfectly collinear{where}: one can be computed exactly from the others. "
-        "Leave one of them out of the model."
-    )
-
-
-def _patterns(blocks: Sequence[Array]) -> tuple[Patterns, list[IntArray]]:
-    """Group rows by which values are observed; returns the patterns and each row's pattern by group."""
-    group: list[int] = []
-    seen_list, size, means, covs, membership = [], [], [], [], []
-    for g, values in enumerate(blocks):
-        seen = ~np.isnan(values)
-        if seen.all():
-            mean = values.mean(axis=0)
-            centered = values - mean
-            membership.append(np.full(len(values), len(group), dtype=np.intp))
-            group.append(g)
-            seen_list.append(seen[:1])
-            size.append(np.array([float(len(values))]))
-            means.append(mean[None])
-            covs.append((centered.T @ centered / len(values))[None])
-            continue
-        unique, inverse = np.unique(seen, axis=0, return_inverse=True)
-        inverse = inverse.reshape(-1)
-        order = np.argsort(inverse, kind="stable")
-        starts = np.searchsorted(inverse[order], np.arange(len(unique)))
-        filled = np.where(seen, values, 0.0)[order]
-        counts = np.diff(np.append(starts, len(values))).astype(float)
-        mean = np.add.reduceat(filled, starts, axis=0) / counts[:, None]
-        centered = np.where(seen[order], filled - mean[inverse[order]], 0.0)
-        if len(values) <= 20_000:
-            outer = centered[:, :, None] * centered[:, None, :]
-            cov = np.add.reduceat(outer, starts, axis=0) / counts[:, None, None]
-        else:
-            parts = np.split(centered, starts[1:])
-            cov = np.stack([c.T @ c / len(c) for c in parts])
-        membership.append((inverse + len(group)).astype(np.intp))
-        group += [g] * len(unique)
-        seen_list.append(unique)
-        size.append(counts)
-        means.append(mean)
-        covs.append(cov)
-    return (
-        Patterns(
-            np.array(group, dtype=np.intp), np.concatenate(seen_list), np.concatenate(size),
-            np.concatenate(means), np.concatenate(covs),
-        ),
-        membership,
-    )  # fmt: skip
-
-
-def pairwise_moments(sample: Sample) -> tuple[Array, Array]:
-    """Covariances (g, p, p) of rows that answer both items, times (N − 1)/N, and available means (g, p)."""
-    assert sample.rows is not None
-    covs, means = [], []
-    for rows in sample.rows:
-        seen = (~np.isnan(rows.values)).astype(np.float64)
-        mean = np.nanmean(rows.values, axis=0)
-        filled = np.where(seen > 0, rows.values - mean, 0.0)
-        n, sums = seen.T @ seen, filled.T @ seen
-        cov = (filled.T @ filled - sums * sums.T / n) / (n - 1.0)
-        covs.append(cov * (len(seen) - 1.0) / len(seen))
-        means.append(mean)
-    return np.stack(covs), np.stack(means)

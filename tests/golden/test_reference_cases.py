@@ -23,9 +23,6 @@ LATER = {
     "constraints, bounds, effect coding": (
         "v12_hs_effect_coding", "v18_hs_nonlinear_constraint", "v19_hs_inequality", "v86_hs_bounds",
     ),
-    "weights, clusters, missing covariates": (
-        "v57_b2b_mar_fiml_mlr_x", "v60_b2b_weights", "v61_twolevel_cluster",
-    ),
     "ordered items": (
         "v45_datcat_wlsmv", "v46_datcat_dwls_plain", "v47_datcat_ulsmv", "v48_datcat_mg_theta",
         "v49_b2b_l5_wlsmv",

@@ -1,0 +1,101 @@
+"""Checks of the columns and rows of one sample; each problem is one DataError that names what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sem_models.errors import DataError
+from sem_models.model.ram import Array, IntArray
+from sem_models.observed.patterns import BoolArray
+
+LARGEST = 1e30
+"""Magnitude beyond which squares of products of answers leave the range of floating-point numbers."""
+
+
+def quoted(names: Sequence[str], shown: int = 4) -> str:
+    text = ", ".join(f"'{n}'" for n in names[:shown])
+    return text + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def check_group_sizes(
+    labels: tuple[str, ...], membership: IntArray, keep: BoolArray, n_variables: int, group: str | None
+) -> None:
+    for g, label in enumerate(labels):
+        n = int((keep & (membership == g)).sum())
+        if n <= n_variables:
+            shown = str(n) if n >= 5 or group is None else "fewer than 5"
+            raise DataError(
+                f"There are {shown} usable rows{where_is(label, group)} for {n_variables} variables; "
+                "the covariance matrix "
+                "needs more rows than variables. Use fewer items, merge groups, or use "
+                "missing='fiml' to keep "
+                "incomplete rows."
+            )
+
+
+def check_answered(
+    labels: tuple[str, ...],
+    membership: IntArray,
+    seen: BoolArray,
+    variables: Sequence[str],
+    group: str | None,
+) -> None:
+    """Before rows are dropped: a column without answers would drop them all, and the message be of rows."""
+    for g, label in enumerate(labels):
+        answered = seen[membership == g].any(axis=0)
+        if not answered.all():
+            empty = [v for v, some in zip(variables, answered, strict=True) if not some]
+            verb = "has" if len(empty) == 1 else "have"
+            raise DataError(
+                f"{quoted(empty)} {verb} no answers{where_is(label, group)}. Leave the variable out of "
+                "the model."
+            )
+
+
+def check_columns(values: Array, variables: Sequence[str], label: str, group: str | None) -> None:
+    where = where_is(label, group)
+    largest = np.maximum(np.fmax.reduce(values, axis=0), -np.fmin.reduce(values, axis=0))
+    extreme = [v for v, x in zip(variables, largest, strict=True) if x > LARGEST or 0 < x < 1 / LARGEST]
+    if extreme:
+        raise DataError(
+            f"{quoted(extreme)} {'is' if len(extreme) == 1 else 'are'} too large or too small to compute with"
+            f"{where}. Use other units."
+        )
+    if (np.ptp(values, axis=0) > 0).all():
+        return  # NaN compares as False, so incomplete columns take the way below
+    empty = [v for v, column in zip(variables, values.T, strict=True) if np.isnan(column).all()]
+    if empty:
+        raise DataError(f"{quoted(empty)} has no answers{where}. Leave the variable out of the model.")
+    constant = [
+        v for v, column in zip(variables, values.T, strict=True) if np.nanmax(column) == np.nanmin(column)
+    ]
+    if constant:
+        raise DataError(
+            f"{quoted(constant)} {'is' if len(constant) == 1 else 'are'} constant{where}: "
+            "all answers are the same, so nothing can be explained by or with it. Leave it out of the model."
+        )
+
+
+def check_positive_definite(cov: Array, variables: Sequence[str], *, where: str = "") -> None:
+    """DataError naming the variables that are linear combinations of one another, if there are any."""
+    scale = np.sqrt(np.diagonal(cov))
+    values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
+    if values[0] > 1e-9:
+        return
+    involved = [v for v, weight in zip(variables, vectors[:, 0], strict=True) if abs(weight) > 0.05]
+    if values[0] < -1e-9:
+        raise DataError(
+            f"The covariance matrix{where} is not positive definite (smallest eigenvalue of the correlations "
+            f"{values[0]:.3g}; variables involved: {quoted(involved, 8)}). "
+            "Check it for typing errors, or compute it from complete rows."
+        )
+    raise DataError(
+        f"{quoted(involved, 8)} are perfectly collinear{where}: one can be computed exactly from the others. "
+        "Leave one of them out of the model."
+    )
+
+
+def where_is(label: str, group: str | None) -> str:
+    return f" in group '{label}' of '{group}'" if group is not None else ""
