@@ -16,6 +16,7 @@ ALIASES = {
     "ml": "fiml", "direct": "fiml", "ml.x": "fiml.x", "direct.x": "fiml.x", "available.cases": "pairwise",
     "two.step": "two.stage", "robust.two.step": "robust.two.stage",
 }  # fmt: skip
+TWO_STAGE = ("two.stage", "robust.two.stage")
 NORMALIZATIONS = ("total", "group", "none")
 NAMES = ("cluster", "sampling_weights", "sampling_weights_normalization", "aux")
 CLUSTERED = {"robust.huber.white": "robust.cluster", "robust.sem": "robust.cluster.sem"}
@@ -92,7 +93,7 @@ def clustered_errors(se: str, rows: DataOptions) -> str:
     if se in (*CLUSTERED.values(), "none"):
         return se
     raise SpecError(
-        f"se='{se}' takes rows as independent, which cluster= denies. Use se='robust.cluster' (or leave it out)."
+        f"se='{se}' takes rows as independent, which cluster= denies. Leave se= out for 'robust.cluster'."
     )
 
 
@@ -118,11 +119,11 @@ def refuse_rows(
         raise SpecError(
             f"likelihood='wishart' is for equal, independent rows, not for {rows.design}. Leave it out."
         )
-    if rows.design and missing in ("pairwise", "two.stage", "robust.two.stage"):
+    if rows.design and missing in ("pairwise", *TWO_STAGE):
         raise SpecError(f"{rows.design} cannot be combined with missing='{missing}' yet. Use missing='fiml'.")
     if (rows.design or rows.aux) and engine == "semopy":
         raise SpecError(f"engine='semopy' knows no {rows.design or 'aux='}. Use the native engine.")
-    if rows.aux and missing not in ("fiml", "fiml.x", "two.stage", "robust.two.stage"):
+    if rows.aux and missing not in ("fiml", "fiml.x", *TWO_STAGE):
         raise SpecError(
             f"aux= helps where answers are missing and used: with missing='{missing}' it changes nothing. "
             "Use missing='fiml'."
@@ -133,5 +134,8 @@ def refuse_rows(
             f"{estimator} cannot use pairwise moments, which have no likelihood by rows. "
             "Use estimator='ML' or 'MLM', or missing='fiml'."
         )
-    if missing in ("two.stage", "robust.two.stage") and estimator not in ("ML", "MLR"):
-        raise SpecError(f"missing='{missing}' is for estimator='ML', not for {estimator}.")
+    if missing in TWO_STAGE and (estimator != "ML" or se not in (missing, "none")):
+        raise SpecError(
+            f"missing='{missing}' is for estimator='ML' and brings errors and a scaled test of its own. "
+            "Leave out se= and other estimators."
+        )

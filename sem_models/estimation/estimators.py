@@ -36,5 +36,5 @@ ESTIMATORS: dict[str, Estimator] = {
 LATER = ("DWLS", "WLSM", "WLSMV", "WLSMVS", "PML", "FML")
 STANDARD_ERRORS = (
     "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",
-    "robust.cluster", "robust.cluster.sem",
+    "robust.cluster", "robust.cluster.sem", "two.stage", "robust.two.stage",
 )  # fmt: skip

@@ -12,12 +12,14 @@ import numpy as np
 
 from sem_models.errors import DataError, SpecError
 from sem_models.estimation import trail
+from sem_models.estimation.data_options import TWO_STAGE
 from sem_models.estimation.identification import check_identified
 from sem_models.estimation.least_squares import LeastSquares, least_squares
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome, Solution, minimize
 from sem_models.estimation.options import Options, resolve
 from sem_models.estimation.starts import starting_point, starting_values
+from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
@@ -110,6 +112,12 @@ def fit(
             has_means=resolved.table.meanstructure, sampling_weights=resolved.rows.sampling_weights,
             normalization=resolved.rows.sampling_weights_normalization, cluster=resolved.rows.cluster,
         )  # fmt: skip
+        if resolved.missing in TWO_STAGE and not sample.complete:
+            from sem_models.observed.two_stage import first_stage
+
+            fixed = np.array([i for i, name in enumerate(observed) if name in exogenous], dtype=np.intp)
+            robust = resolved.missing == "robust.two.stage"
+            sample = first_stage(sample, fixed, kept=len(observed), robust=robust)
     else:
         assert sample_cov is not None
         _need_rows(resolved)
@@ -209,18 +217,19 @@ def _need_rows(options: Options) -> None:
             f"missing='{options.missing}' needs the raw data; a covariance matrix has no missing answers."
         )
     if options.rows.design:
-        raise SpecError(f"{options.rows.design} needs the raw data; a covariance matrix has no rows. Pass data=.")
+        raise SpecError(
+            f"{options.rows.design} needs the raw data; a covariance matrix has no rows. Pass data=."
+        )
 
 
 def _cov_labels(sample_cov: Any) -> tuple[str, ...]:
     return tuple(str(k) for k in sample_cov) if isinstance(sample_cov, Mapping) else ("",)
 
 
-def _provenance(sample: Sample, text: str, options: Options) -> dict[str, Any]:
+def _provenance(sample: Sample, text: str, options: Options) -> Provenance:
     from sem_models import __version__
 
-    return {
-        "data_hash": sample.fingerprint,
+    facts = {
         "spec_hash": hashlib.sha256(text.encode()).hexdigest(),
         "engine": options.engine,
         "version": __version__,
@@ -228,3 +237,4 @@ def _provenance(sample: Sample, text: str, options: Options) -> dict[str, Any]:
         "python": platform.python_version(),
         "options": options.as_dict(),
     }
+    return Provenance(sample, facts)

@@ -7,7 +7,7 @@ cannot honor yet is refused by name unless it is left at its default.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sem_models.errors import SpecError, did_you_mean
@@ -15,6 +15,7 @@ from sem_models.estimation.data_options import (
     NAMES as DATA_NAMES,
 )
 from sem_models.estimation.data_options import (
+    TWO_STAGE,
     DataOptions,
     clustered_errors,
     data_options,
@@ -85,7 +86,7 @@ class Options:
     engine: str
     seed: int | None
     likelihood: str = "normal"
-    rows: DataOptions = DataOptions()
+    rows: DataOptions = field(default_factory=DataOptions)
 
     def as_dict(self) -> dict[str, Any]:
         """Flat mapping of all options, for provenance."""
@@ -170,6 +171,8 @@ def resolve(
     missing = missing_method(missing)
     full = missing in ("fiml", "fiml.x")
     defaults = ESTIMATORS[estimator]
+    if missing in TWO_STAGE:
+        defaults = replace(defaults, se=missing, test="satorra.bentler")
     model_type = _one_of("model_type", given.get("model_type", "sem"), tuple(MODEL_TYPES))
     se = _default(given.get("se"), defaults.se)
     if se == "robust":
@@ -182,8 +185,7 @@ def resolve(
         rows, estimator=estimator, discrepancy=defaults.discrepancy, missing=missing, se=se, tests=tests,
         likelihood=likelihood, engine=engine,
     )  # fmt: skip
-    casewise = se in ("robust.huber.white", "robust.cluster")
-    needs_observed = casewise or "yuan.bentler.mplus" in tests or full
+    needs_observed = full or se in ("robust.huber.white", "robust.cluster")
     information = _default(given.get("information"), "observed" if needs_observed else "expected")
     information = _one_of("information", information, ("expected", "observed"))
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
@@ -200,6 +202,7 @@ def resolve(
             has_groups
             or full
             or rows.cluster is not None
+            or missing in TWO_STAGE
             or has_intercepts
             or has_sample_mean
             or {"intercepts", "means"} & set(equal)
@@ -281,4 +284,3 @@ def _estimator(name: str) -> str:
             f"estimator='{name}' is unknown. {did_you_mean(upper, ESTIMATORS, noun='estimators')}"
         )
     return upper
-

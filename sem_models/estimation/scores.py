@@ -51,8 +51,6 @@ def _slot_scores(objective: NormalTheory, point: Point, block: Rows, group: int)
         return lambda piece: kernels.case_scores(ram.slots, point.at, weight, block.values[piece] - mu, group)
     jac = moment_space.jacobian(ram.slots, point.at)[group]
     return lambda piece: (
-        moment_likelihood.moment_scores(
-            point.parts, patterns, block.values[piece], mu, block.pattern[piece]
-        )
+        moment_likelihood.moment_scores(point.parts, patterns, block.values[piece], mu, block.pattern[piece])
         @ jac
     )

@@ -18,8 +18,10 @@ from sem_models.observed.sample import Sample
 Information = Literal["expected", "observed"]
 StandardErrors = Literal[
     "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",
-    "robust.cluster", "robust.cluster.sem",
+    "robust.cluster", "robust.cluster.sem", "two.stage", "robust.two.stage",
 ]  # fmt: skip
+FROM_MOMENTS = ("robust.sem", "robust.cluster.sem", "robust.sem.nt", "two.stage", "robust.two.stage")
+"""Errors that are a sandwich of the moments' covariance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ def parameter_covariance(
     scores: bool,
 ) -> ParameterCovariance:
     """(N A)⁻¹; A⁻¹ B A⁻¹ / N for "robust.huber.white" (Yuan & Bentler, 2000, eq. 10) and
-    "robust.cluster"; (N B)⁻¹ for "first.order"; the moments' sandwich for "robust.sem" (Satorra & Bentler, 1994, eq. 16.10) and, with the
-    normal-theory Γ, "robust.sem.nt".
+    "robust.cluster"; (N B)⁻¹ for "first.order"; the moments' sandwich for "robust.sem" (Satorra & Bentler,
+    1994, eq. 16.10), with the normal-theory Γ for "robust.sem.nt", with that of stage one for "two.stage".
 
     `scores` asks for B even when the standard errors do not need it. Raises SpecError where B is needed
     and the data are only moments.
@@ -67,7 +69,7 @@ def parameter_covariance(
     middle = inverse
     if se in ("robust.huber.white", "robust.cluster") and meat is not None:
         middle = inverse @ meat @ inverse
-    elif se in ("robust.sem", "robust.cluster.sem", "robust.sem.nt"):
+    elif se in FROM_MOMENTS:
         at = projection(objective, point, sample)
         empirical = se != "robust.sem.nt"
         if empirical:

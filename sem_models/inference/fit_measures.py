@@ -20,8 +20,8 @@ from sem_models.inference.test_statistics import ChiSquare, n_moments
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
 from sem_models.observed.moment_likelihood import moments_explained
-from sem_models.observed.patterns import discrepancy
 from sem_models.observed.pairwise import pairwise_moments
+from sem_models.observed.patterns import discrepancy
 
 if TYPE_CHECKING:
     from sem_models.inference.solved import Solved

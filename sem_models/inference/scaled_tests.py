@@ -72,8 +72,11 @@ def normal_weight(
 ) -> tuple[Array, ...]:
     """Share times the normal-theory information of the moments at the model-implied ones, by group."""
     mu = point.at.mu if objective.ram.has_means else sample.mean
+    sigma = point.at.sigma
+    if sample.gamma is not None:  # two stages: both at the saturated moments, as lavaan
+        sigma, mu = sample.cov, sample.mean
     complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
-    parts = discrepancy(point.at.sigma, mu, complete)
+    parts = discrepancy(sigma, mu, complete)
     weight = moment_likelihood.curvature(parts, complete, objective.ram.n_groups, observed=False)
     return tuple(w[np.ix_(keep, keep)] for w in weight)
 
@@ -88,7 +91,9 @@ def _slopes(ram: RamModel, point: Point | MomentPoint, keep: Array) -> tuple[Arr
 
 
 def empirical_gamma(sample: Sample, exogenous: IntArray, keep: Array) -> tuple[Array, ...]:
-    """Γ / share by group, from fourth moments; fixed covariates do not vary."""
+    """Γ / share by group, from fourth moments or an earlier stage; fixed covariates do not vary."""
+    if sample.gamma is not None:
+        return tuple(np.asarray(g[np.ix_(keep, keep)]) for g in sample.gamma)
     assert sample.rows is not None
     return tuple(
         asymptotic_covariance(rows, exogenous)[np.ix_(keep, keep)] / s

@@ -22,11 +22,12 @@ from sem_models.inference.header import Status
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
 from sem_models.inference.standardized import Metric, Values, row_values, standardize
-from sem_models.inference.test_statistics import ChiSquare, n_moments, saturated_meat, saturated_trace, saturated_value
+from sem_models.inference.test_statistics import ChiSquare, n_moments, saturated_trace, saturated_value
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import Sample
+from sem_models.observed.saturated_scores import saturated_meat
 
 STATIONARY = 1e-3
 """Distance to the optimum, in standard errors, above which a solution does not count as stationary."""

@@ -11,8 +11,9 @@ from sem_models.model.ram import Array, IntArray
 from sem_models.observed import moment_likelihood
 from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import discrepancy
-from sem_models.observed.rows import Rows, pieces, score_products
+from sem_models.observed.rows import Rows, pieces
 from sem_models.observed.sample import Sample
+from sem_models.observed.saturated_scores import saturated_meat
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +93,6 @@ def saturated_trace(
         float(np.trace(np.linalg.solve(of_group[chosen], b[chosen])))
         for of_group, b in zip(information, meat, strict=True)
     )
-
-
-def saturated_meat(sample: Sample) -> Array:
-    """B = Σ s sᵀ / N of the saturated model by group, (g, r, r), over independent rows or clusters."""
-    assert sample.rows is not None
-    parts = discrepancy(sample.cov, sample.mean, sample.patterns)
-    p = len(sample.variables)
-    out = []
-    for rows, mean in zip(sample.rows, sample.mean, strict=True):
-
-        def scores(piece: slice, rows: Rows = rows, mean: Array = mean) -> Array:
-            return moment_likelihood.moment_scores(
-                parts, sample.patterns, rows.values[piece], mean, rows.pattern[piece]
-            )
-
-        out.append(score_products(rows, scores, p * (p + 1) // 2 + p) / sample.n)
-    return np.stack(out)
 
 
 def _complete_trace(rows: Rows, cov: Array, mean: Array, exogenous: IntArray, *, has_means: bool) -> float:

@@ -21,7 +21,7 @@ def weight_column(data: pd.DataFrame, name: str) -> Array:
     missing = np.isnan(values)
     if missing.any():
         raise DataError(
-            f"sampling_weights='{name}' is missing in {_rows(missing)}. Give every row a weight, or drop those."
+            f"sampling_weights='{name}' is missing in {_rows(missing)}. Give each a weight, or drop them."
         )
     if np.isinf(values).any():
         raise DataError(f"sampling_weights='{name}' is infinite in {_rows(np.isinf(values))}.")
@@ -70,17 +70,13 @@ def cluster_column(data: pd.DataFrame, name: str) -> IntArray:
 
 def clusters_of_group(codes: IntArray, label: str, group: str | None, column: str) -> IntArray:
     """The clusters of one group's rows renumbered from 0. DataError for fewer than two."""
-    known = codes >= 0
-    found, members = np.unique(codes[known], return_inverse=True)
+    found, members = np.unique(codes, return_inverse=True)
     if len(found) < 2:
         raise DataError(
-            f"cluster='{column}' has {'one cluster' if len(found) else 'no clusters'}"
-            f"{where_is(label, group)}; cluster-robust errors need at least two, and are "
-            "trustworthy from some dozens on. Leave out cluster=, or name another column."
+            f"cluster='{column}' has one cluster{where_is(label, group)}; cluster-robust errors need at least "
+            "two, and are trustworthy from some dozens on. Leave out cluster=, or name another column."
         )
-    out = np.full(len(codes), -1, dtype=np.intp)
-    out[known] = members.reshape(-1)
-    return out
+    return members.reshape(-1).astype(np.intp)
 
 
 def _column(data: pd.DataFrame, name: str, option: str) -> pd.Series:
@@ -88,6 +84,6 @@ def _column(data: pd.DataFrame, name: str, option: str) -> pd.Series:
         hint = did_you_mean(name, data.columns, noun="columns")
         raise DataError(f"{option}='{name}' is not a column of the data. {hint}")
     column = data[name]
-    if isinstance(column, pd.DataFrame):
+    if column.ndim > 1:
         raise DataError(f"Column '{name}' is there more than once. Keep one copy of each column.")
     return column

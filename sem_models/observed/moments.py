@@ -11,8 +11,8 @@ import pandas as pd
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.model.ram import Array
-from sem_models.observed.patterns import complete_patterns
 from sem_models.observed.checks import check_positive_definite, quoted
+from sem_models.observed.patterns import complete_patterns
 from sem_models.observed.sample import Sample
 
 Moments = pd.DataFrame | Mapping[Any, pd.DataFrame]

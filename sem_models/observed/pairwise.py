@@ -1,42 +1,66 @@
-"""Moments of the rows that answer both of two items, and their asymptotic covariance."""
+"""Moments of the rows that answer both of two items."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from sem_models.errors import DataError
 from sem_models.model.ram import Array
-from sem_models.observed.rows import pieces
-from sem_models.observed.sample import Sample
+from sem_models.observed.rows import Rows, pieces
+
+if TYPE_CHECKING:
+    from sem_models.observed.patterns import Patterns
+    from sem_models.observed.sample import Sample
+
+
+def pairwise_of(rows: Rows, near: Array) -> tuple[Array, Array]:
+    """Covariance (p, p) of rows that answer both items, times (N − 1)/N, and available means (p,).
+
+    `near` (p,) is any point close to the means, for precision. Weighted rows have divisor Σw in place of n.
+    """
+    p, weight = rows.values.shape[1], rows.weight
+    n, cross, sums, total = np.zeros((p, p)), np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
+    for piece in pieces(len(rows.values)):
+        seen = ~np.isnan(rows.values[piece])
+        centered = np.where(seen, rows.values[piece] - near, 0.0)
+        answered = seen.astype(np.float64)
+        by_weight = 1.0 if weight is None else weight[piece, None]
+        n += answered.T @ (answered * by_weight)
+        cross += centered.T @ (centered * by_weight)
+        sums += (centered * by_weight).T @ answered
+        total += (centered * by_weight).sum(axis=0)
+    cov = cross - sums * sums.T / n
+    if weight is None:
+        size = float(len(rows.values))
+        cov = cov / (n - 1.0) * (size - 1.0) / size
+    else:
+        cov = cov / n
+    return cov, near + total / np.diagonal(n)
 
 
 def pairwise_moments(sample: Sample) -> tuple[Array, Array]:
-    """Covariances (g, p, p) of rows that answer both items, times (N − 1)/N, and available means (g, p).
-
-    Weighted rows have divisor Σw in place of n.
-    """
+    """Pairwise covariances (g, p, p) and available means (g, p) of a sample with rows."""
     assert sample.rows is not None
-    covs, means = [], []
-    for rows in sample.rows:
-        p = rows.values.shape[1]
-        mean = sample.mean[len(covs)]  # anything near them
-        n, cross, sums, count = np.zeros((p, p)), np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
-        for piece in pieces(len(rows.values)):
-            seen = ~np.isnan(rows.values[piece])
-            centered = np.where(seen, rows.values[piece] - mean, 0.0)
-            answered = seen.astype(np.float64)
-            weighted, counted = centered, answered
-            if rows.weight is not None:
-                weighted = centered * rows.weight[piece, None]
-                counted = answered * rows.weight[piece, None]
-            n += answered.T @ counted
-            cross += centered.T @ weighted
-            sums += weighted.T @ answered
-            count += weighted.sum(axis=0)
-        total = len(rows.values) if rows.weight is None else float(rows.weight.sum())
-        if rows.weight is None:
-            cov = (cross - sums * sums.T / n) / (n - 1.0) * (total - 1.0) / total
-        else:
-            cov = (cross - sums * sums.T / n) / n
-        covs.append(cov)
-        means.append(mean + count / np.diagonal(n))
-    return np.stack(covs), np.stack(means)
+    found = [pairwise_of(rows, mean) for rows, mean in zip(sample.rows, sample.mean, strict=True)]
+    return np.stack([cov for cov, _ in found]), np.stack([mean for _, mean in found])
+
+
+def check_answered_together(patterns: Patterns, variables: Sequence[str], where: Sequence[str]) -> None:
+    """DataError naming the pairs of items that no row (of two at least) answers both of, by group."""
+    for g, place in enumerate(where):
+        of_group = patterns.group == g
+        seen = patterns.seen[of_group] & (patterns.size[of_group] > 0)[:, None]
+        together = seen.T.astype(np.float64) @ (seen * patterns.size[of_group][:, None])
+        i, j = np.nonzero(np.tril(together == 0.0, -1))
+        if len(i):
+            named = [
+                f"'{variables[b]}' with '{variables[a]}'" for a, b in zip(i.tolist(), j.tolist(), strict=True)
+            ]
+            more = f" and {len(named) - 3} more pairs" if len(named) > 3 else ""
+            raise DataError(
+                f"No row answers both of {', '.join(named[:3])}{more}{place}, so their covariance cannot be "
+                "estimated. Leave one of them out of the model."
+            )

@@ -27,8 +27,8 @@ def group_patterns(
         unique, inverse = _sets(values)
         start = len(group)
         if len(unique) == 1:
-            moments = _moments(values[:, unique[0]] if not unique[0].all() else values, weight, unique[0])
-            totals, mean, cov = (np.stack([part]) for part in moments)
+            one, mean, cov = _moments(values if unique[0].all() else values[:, unique[0]], weight, unique[0])
+            totals, mean, cov = np.array([one]), mean[None], cov[None]
         elif values.size * values.shape[1] <= AT_ONCE:
             totals, mean, cov = _together(values, weight, unique, inverse)
         else:
@@ -65,9 +65,9 @@ def _sets(values: Array) -> tuple[BoolArray, IntArray]:
     return bits.astype(bool), inverse.reshape(-1).astype(np.intp)
 
 
-def _moments(values: Array, weight: Array | None, seen: BoolArray) -> tuple[Array, Array, Array]:
+def _moments(values: Array, weight: Array | None, seen: BoolArray) -> tuple[float, Array, Array]:
     """Total weight, mean (p,) and covariance (p, p) of rows (n, observed), zero where unseen."""
-    total = np.float64(len(values)) if weight is None else weight.sum()
+    total = float(len(values) if weight is None else weight.sum())
     divisor = total if total > 0 else 1.0
     mean = (values.sum(axis=0) if weight is None else weight @ values) / divisor
     cov = np.zeros((len(mean), len(mean)))
@@ -120,9 +120,9 @@ def _one_by_one(
 
 def _gathered(
     values: Array, rows: IntArray, weight: Array | None, seen: BoolArray
-) -> tuple[Array, Array, Array]:
+) -> tuple[float, Array, Array]:
     """As `_moments`, of the rows listed, without copying them all."""
-    total = np.float64(len(rows)) if weight is None else weight.sum()
+    total = float(len(rows) if weight is None else weight.sum())
     divisor = total if total > 0 else 1.0
     p = len(seen)
     sums, cov = np.zeros(p), np.zeros((p, p))

@@ -20,8 +20,7 @@ PIECE = 8_192
 class Rows:
     """The used rows of one group: values (n, p) with NaN where missing, position (n,) in the data.
 
-    weight (n,) sampling weights as normalized, or None; cluster (n,) numbers from 0 (−1 where the cluster
-    is unknown: such a row counts in the moments, not in the errors), or None.
+    weight (n,) sampling weights as normalized, or None; cluster (n,) numbers from 0 without gaps, or None.
     """
 
     values: Array
@@ -55,7 +54,7 @@ def score_products(rows: Rows, score_of: Callable[[slice], Array], n_scores: int
                 scores = scores * rows.weight[piece, None]
             total += scores.T @ scores
         return total
-    sums = np.zeros((rows.n_clusters + 1, n_scores))
+    sums = np.zeros((rows.n_clusters, n_scores))
     for piece in pieces(len(rows.values)):
         scores = score_of(piece)
         if rows.weight is not None:
@@ -64,6 +63,4 @@ def score_products(rows: Rows, score_of: Callable[[slice], Array], n_scores: int
         members = rows.cluster[piece][order]
         first = np.flatnonzero(np.r_[True, members[1:] != members[:-1]])
         sums[members[first]] += np.add.reduceat(scores[order], first, axis=0)
-    n_clusters = len(sums) - 1
-    products = sums[:-1].T @ sums[:-1]  # the last row collects what has no cluster
-    return np.asarray(products * (n_clusters / (n_clusters - 1.0)))
+    return np.asarray(sums.T @ sums * (len(sums) / (len(sums) - 1.0)))

@@ -31,10 +31,12 @@ from sem_models.observed.design import (
     normalized_weights,
     weight_column,
 )
+from sem_models.observed.pairwise import check_answered_together, pairwise_of
 from sem_models.observed.pattern_moments import group_patterns
 from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
 from sem_models.observed.rows import Rows, pieces
 from sem_models.observed.saturated import saturated_moments
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -58,7 +60,9 @@ class Sample:
     digest: str = ""
     unbiased: bool = False
     gamma: Array | None = None
-    missing: str = "listwise"
+    weighted: bool = False
+    clustered: bool = False
+    sizes: tuple[int, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -95,17 +99,7 @@ class Sample:
     @property
     def counts(self) -> tuple[int, ...]:
         """Rows used in each group, whatever their weights."""
-        if self.rows is None:
-            return tuple(round(n) for n in self.rows_by_group)
-        return tuple(len(rows.values) for rows in self.rows)
-
-    @property
-    def weighted(self) -> bool:
-        return self.rows is not None and self.rows[0].weight is not None
-
-    @property
-    def clustered(self) -> bool:
-        return self.rows is not None and self.rows[0].cluster is not None
+        return self.sizes or tuple(round(n) for n in self.rows_by_group)
 
     @property
     def share(self) -> Array:
@@ -168,15 +162,17 @@ def sample_from_data(
     """Check the columns, drop what must be dropped, and compute moments by group and missing pattern.
 
     missing "listwise" keeps rows without any missing value; the others keep every row with at least one
-    observed variable, "fiml" not those with a missing exogenous covariate, which the model conditions on.
+    observed variable, all but "fiml.x" not those with a missing exogenous covariate, which the model
+    conditions on.
     """
     labels = group_labels(data, group)
     weights = None if sampling_weights is None else weight_column(data, sampling_weights)
     clusters = None if cluster is None else cluster_column(data, cluster)
     values = _numeric_columns(data, variables)
     membership, keep, dropped = _used_rows(
-        data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous
-    )
+        data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous,
+        clusters=clusters,
+    )  # fmt: skip
     check_group_sizes(labels, membership, keep, len(variables), group)
     if len(labels) == 1 and keep.all():
         blocks, values_of = [np.arange(len(values), dtype=np.intp)], [values]
@@ -197,12 +193,22 @@ def sample_from_data(
             assert cluster is not None
             members = clusters_of_group(clusters[blocks[g]], label, group, cluster)
         rows.append(Rows(values_of[g], blocks[g], pattern_of[g], weights_of[g], members))
-    cov, mean = saturated_moments(patterns, len(labels))
+    if not patterns.complete:
+        check_answered_together(patterns, variables, [where_is(label, group) for label in labels])
+    if missing == "pairwise" and not patterns.complete:
+        center = [patterns.mean[patterns.group == g].mean(axis=0) for g in range(len(labels))]
+        found = [pairwise_of(block, near) for block, near in zip(rows, center, strict=True)]
+        cov, mean = np.stack([c for c, _ in found]), np.stack([m for _, m in found])
+        patterns = complete_patterns(np.array([float(len(block)) for block in values_of]), mean, cov)
+    else:
+        cov, mean = saturated_moments(patterns, len(labels))
     for g, label in enumerate(labels):
         check_positive_definite(cov[g], variables, where=where_is(label, group))
     return Sample(
-        tuple(variables), labels, patterns, cov, mean, has_means, tuple(rows), len(data), dropped
-    )
+        tuple(variables), labels, patterns, cov, mean, has_means, tuple(rows), len(data), dropped,
+        weighted=weights is not None, clustered=clusters is not None,
+        sizes=tuple(len(block) for block in blocks),
+    )  # fmt: skip
 
 
 def _used_rows(
@@ -214,6 +220,7 @@ def _used_rows(
     group: str | None,
     variables: Sequence[str],
     exogenous: Sequence[str],
+    clusters: IntArray | None,
 ) -> tuple[IntArray, BoolArray, dict[str, int]]:
     """Each row's group, whether it is used, and how many are dropped for what reason."""
     membership = np.zeros(len(values), dtype=np.intp)
@@ -224,6 +231,9 @@ def _used_rows(
         membership = np.array([codes.get(str(_tidy(v)), -1) if not pd.isna(v) else -1 for v in data[group]])
         keep &= membership >= 0
         _count(dropped, "no group", int((membership < 0).sum()))
+    if clusters is not None:
+        _count(dropped, "no cluster", int((keep & (clusters < 0)).sum()))
+        keep &= clusters >= 0
     if not np.isnan(values.sum()):  # nothing is missing: the sum is a pass without a copy
         return membership, keep, dropped
     seen = ~np.isnan(values)
@@ -235,7 +245,7 @@ def _used_rows(
         return membership, keep, dropped
     _count(dropped, "no answers", int((keep & ~some).sum()))
     keep &= some
-    if missing == "fiml":
+    if missing != "fiml.x":
         fixed = [i for i, name in enumerate(variables) if name in set(exogenous)]
         known = seen[:, fixed].all(axis=1)
         _count(dropped, "missing covariate", int((keep & ~known).sum()))
@@ -326,5 +336,3 @@ def _finite(values: Array, name: str) -> Array:
         row = int(np.flatnonzero(np.isinf(values))[0]) + 1
         raise DataError(f"Column '{name}' holds an infinite value in row {row}. Make it missing.")
     return values
-
-

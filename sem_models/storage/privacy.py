@@ -26,7 +26,7 @@ SMALLEST_CELL = 5
 SAFE = frozenset(
     {
         "variables", "groups", "patterns", "cov", "mean", "has_means", "rows", "n_available", "dropped",
-        "fingerprint", "unbiased",
+        "digest", "unbiased", "gamma", "weighted", "clustered", "sizes",
     }
 )  # fmt: skip
 """Fields of a sample known to hold no row; another one that is no plain number or text is left out."""
@@ -37,20 +37,22 @@ ROWS = "the rows of the data"
 def without_rows(solved: Solved) -> Solved:
     """The same fit with rows and small cells left out. Raises DataError where a whole group is too small."""
     sample = solved.sample
-    for label, rows in zip(sample.groups, sample.rows_by_group, strict=True):
+    for label, rows in zip(sample.groups, sample.counts, strict=True):
         if rows < SMALLEST_CELL:
             where = f"Group '{label}' has" if label else "There are"
             raise DataError(
                 f"{where} fewer than {SMALLEST_CELL} rows, so its moments would give them away. Merge "
                 "groups, or save with include_rows=True."
             )
-    kept: dict[str, Any] = {"rows": _rows(solved)}
+    kept: dict[str, Any] = {"rows": _rows(solved), "digest": sample.fingerprint}
+    if sample.gamma is not None and not all(_enough(sample, g) for g in range(len(sample.groups))):
+        kept["gamma"] = Withheld(ROWS)
     for f in fields(sample):
         value = getattr(sample, f.name)
         if f.name not in SAFE and not (value is None or isinstance(value, bool | int | float | str)):
             kept[f.name] = Withheld(ROWS)
     patterns: Any = sample.patterns
-    if not sample.complete and (patterns.size < SMALLEST_CELL).any():
+    if not sample.complete and (sample.weighted or (patterns.size < SMALLEST_CELL).any()):
         patterns = WithheldPatterns(
             np.arange(len(sample.groups), dtype=np.intp), np.asarray(sample.n_by_group)
         )
@@ -70,7 +72,7 @@ def _rows(solved: Solved) -> Any:
     sample, options = solved.sample, solved.options
     if sample.rows is None:
         return None
-    fourth = options.discrepancy == "WLS" or options.se == "robust.sem"
+    fourth = options.discrepancy == "WLS" or options.se in ("robust.sem", "robust.cluster.sem")
     fourth = fourth or any(t not in ("standard", "yuan.bentler.mplus") for t in options.test)
     if not fourth or not sample.complete:
         return Withheld(ROWS)
@@ -79,7 +81,12 @@ def _rows(solved: Solved) -> Any:
 
 def _group_rows(solved: Solved, sample: Sample, g: int) -> WithheldRows:
     assert sample.rows is not None
-    exogenous, p = solved.ram.exogenous, len(sample.variables)
-    enough = sample.rows_by_group[g] > p * (p + 1) // 2 + p
-    gamma = asymptotic_covariance(sample.rows[g], exogenous) if enough else None
+    exogenous = solved.ram.exogenous
+    gamma = asymptotic_covariance(sample.rows[g], exogenous) if _enough(sample, g) else None
     return WithheldRows(gamma, exogenous)
+
+
+def _enough(sample: Sample, g: int) -> bool:
+    """Whether a group has more rows than moments, so that moments up to the fourth order hide the rows."""
+    p = len(sample.variables)
+    return sample.counts[g] > p * (p + 1) // 2 + p
