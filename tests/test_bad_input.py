@@ -191,8 +191,8 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         sm.SpecError, ["no option 'std_lvs'", "Did you mean 'std_lv'"],
     ),
     "option that is not built": (
-        lambda: sm.fit(CFA, survey(), sampling_weights="tenure"),
-        sm.SpecError, ["sampling_weights", "yet"],
+        lambda: sm.fit(CFA, survey(), conditional_x=True),
+        sm.SpecError, ["conditional_x", "yet"],
     ),
     "estimator that is not built": (
         lambda: sm.fit(CFA, survey(), estimator="PML"),
@@ -207,8 +207,8 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         sm.SpecError, ["fmil", "Did you mean 'fiml'"],
     ),
     "missing method that is not built": (
-        lambda: sm.fit(CFA, survey(), missing="pairwise"),
-        sm.SpecError, ["pairwise", "yet", "fiml"],
+        lambda: sm.fit(CFA, survey(), missing="doubly.robust"),
+        sm.SpecError, ["doubly.robust", "yet", "fiml"],
     ),
     "unknown engine": (
         lambda: sm.fit(CFA, survey(), engine="sempy"),

@@ -77,8 +77,17 @@ def data_options(given: Mapping[str, Any]) -> DataOptions:
     )
 
 
-def estimator_for(estimator: str, rows: DataOptions) -> str:
-    """ML with clusters or weights is MLR: its plain errors and test would be wrong."""
+def estimator_for(estimator: str, discrepancy: str, rows: DataOptions) -> str:
+    """ML with clusters or weights is MLR: its plain errors and test would be wrong.
+
+    SpecError for estimators that clusters and weights do not go with.
+    """
+    if rows.design and discrepancy != "ML":
+        raise SpecError(
+            f"{rows.design} works with maximum likelihood, not with {estimator}. Use estimator='MLR'."
+        )
+    if rows.design and estimator == "MLF":
+        raise SpecError(f"{rows.design} needs sandwich errors; MLF has none. Use estimator='MLR'.")
     return "MLR" if rows.design and estimator == "ML" else estimator
 
 
@@ -109,12 +118,8 @@ def refuse_rows(
     engine: str,
 ) -> None:
     """Combinations of the options about rows that have no meaning or are not built: one sentence each."""
-    if rows.design and discrepancy != "ML":
-        raise SpecError(
-            f"{rows.design} works with maximum likelihood, not with {estimator}. Use estimator='MLR'."
-        )
-    if rows.design and (se == "first.order" or estimator == "MLF"):
-        raise SpecError(f"{rows.design} needs sandwich errors; MLF has none. Use estimator='MLR'.")
+    if rows.design and se == "first.order":
+        raise SpecError(f"se='first.order' has no sandwich, which {rows.design} needs. Leave it out.")
     if rows.design and likelihood == "wishart":
         raise SpecError(
             f"likelihood='wishart' is for equal, independent rows, not for {rows.design}. Leave it out."

@@ -167,7 +167,8 @@ def resolve(
             f"engine='{engine}' is unknown. {did_you_mean(engine, ('native', 'semopy'), noun='engines')}"
         )
     rows = data_options(given)
-    estimator = estimator_for(_estimator(estimator), rows)
+    estimator = _estimator(estimator)
+    estimator = estimator_for(estimator, ESTIMATORS[estimator].discrepancy, rows)
     missing = missing_method(missing)
     full = missing in ("fiml", "fiml.x")
     defaults = ESTIMATORS[estimator]

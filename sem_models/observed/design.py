@@ -73,8 +73,8 @@ def clusters_of_group(codes: IntArray, label: str, group: str | None, column: st
     found, members = np.unique(codes, return_inverse=True)
     if len(found) < 2:
         raise DataError(
-            f"cluster='{column}' has one cluster{where_is(label, group)}; cluster-robust errors need at least "
-            "two, and are trustworthy from some dozens on. Leave out cluster=, or name another column."
+            f"cluster='{column}' has one cluster{where_is(label, group)}; cluster-robust errors need at "
+            "least two, and are trustworthy from some dozens on. Leave out cluster=, or name another column."
         )
     return members.reshape(-1).astype(np.intp)
 
