@@ -299,7 +299,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "text as weights": ({"sampling_weights": "grp"}, sm.DataError, "'grp' holds text"),
     "unknown weights": ({"sampling_weights": "ww"}, sm.DataError, "Did you mean 'w'"),
     "unknown normalization": (
-        {"sampling_weights": "w", "sampling_weights_normalization": "sum"}, sm.SpecError, "Choices: total, group, none",
+        {"sampling_weights": "w", "sampling_weights_normalization": "sum"}, sm.SpecError, "Choices: total",
     ),
     "one cluster": ({"cluster": "one"}, sm.DataError, "has one cluster; cluster-robust errors need"),
     "one cluster in a group": ({"cluster": "grp", "group": "grp"}, sm.DataError, "one cluster in group 'b'"),
