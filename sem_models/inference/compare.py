@@ -4,68 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from sem_models.errors import SpecError
+from sem_models.errors import SpecError, did_you_mean
+from sem_models.inference.comparable import check_comparable, check_nested
 from sem_models.inference.definitions import evaluate, label_values
 from sem_models.inference.measures import aic, bic, rmsea
+from sem_models.inference.nested import METHODS, Method, RestrictionKind, difference_test
 from sem_models.inference.solved import Solved
-from sem_models.inference.test_statistics import ChiSquare, upper_tail
+from sem_models.inference.test_statistics import upper_tail
 from sem_models.model.syntax import parse
 
-Method = Literal["default", "standard", "satorra.bentler.2001"]
 
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A χ² difference test."""
-
-    chisq_diff: float
-    df_diff: int
-    pvalue: float
-
-
-def chi_square_difference(
-    restricted: ChiSquare, general: ChiSquare, method: Method = "default"
-) -> Difference:
-    """Likelihood-ratio test, scaled after Satorra & Bentler (2001, Psychometrika 66, eq. 6) when both are.
-
-    A non-positive scaling of the difference leaves the scaled statistic undefined (NaN).
-    """
-    df = restricted.df - general.df
-    difference = restricted.statistic - general.statistic
-    robust = restricted.scaling is not None or general.scaling is not None
-    if method == "satorra.bentler.2001" or (method == "default" and robust):
-        if df <= 0:
-            return Difference(float("nan"), df, float("nan"))
-        scaling = (restricted.df * (restricted.scaling or 1.0) - general.df * (general.scaling or 1.0)) / df
-        difference = difference / scaling if scaling > 0 else float("nan")
-    return Difference(difference, df, upper_tail(difference, df))
-
-
-def compare_fits(names: Sequence[str], fits: Sequence[Solved], method: Method = "default") -> pd.DataFrame:
+def compare_fits(
+    names: Sequence[str],
+    fits: Sequence[Solved],
+    method: Method = "default",
+    *,
+    a_method: RestrictionKind = "delta",
+    scaled_shifted: bool = True,
+) -> pd.DataFrame:
     """One row a model, least restricted first, each tested against the row above.
 
-    Raises SpecError where the models are not about the same data.
+    Raises SpecError for an unknown method and where the models are not about the same data, not by the same
+    estimator, or not nested.
     """
-    first = fits[0]
-    for name, other in zip(names, fits, strict=True):
-        if other.sample.n_used != first.sample.n_used or set(other.sample.variables) != set(
-            first.sample.variables
-        ):
-            raise SpecError(
-                f"Model '{name}' was fitted to other variables or rows than '{names[0]}'; a "
-                "likelihood-ratio test needs "
-                "the same data under both models."
-            )
-        if other.options.scaled_test != first.options.scaled_test:
-            raise SpecError(
-                f"Model '{name}' has another test statistic than '{names[0]}'. Fit both with the same "
-                "estimator."
-            )
+    if method not in METHODS:
+        raise SpecError(
+            f"method='{method}' is not available. {did_you_mean(method, METHODS, noun='methods')}"
+        )
+    if a_method not in ("delta", "exact"):
+        raise SpecError(f"a_method='{a_method}' is not available. Use 'delta' or 'exact'.")
+    for name, other in zip(names[1:], fits[1:], strict=True):
+        check_comparable(names[0], fits[0], name, other)
     order = sorted(range(len(fits)), key=lambda i: fits[i].chi_square.df)
     rows = []
     for position, i in enumerate(order):
@@ -74,18 +47,18 @@ def compare_fits(names: Sequence[str], fits: Sequence[Solved], method: Method = 
         row: dict[str, object] = {
             "model": names[i], "df": test.df, "aic": aic(fit.logl, k),
             "bic": bic(fit.logl, k, fit.sample.n_total), "chisq": test.statistic, "chisq_diff": np.nan,
-            "rmsea": np.nan, "df_diff": np.nan, "pvalue": np.nan,
+            "rmsea": np.nan, "df_diff": np.nan, "pvalue": np.nan, "method": "",
         }  # fmt: skip
         if position:
             general = fits[order[position - 1]]
-            out = chi_square_difference(test, general.chi_square, method)
+            check_nested(names[i], fit, names[order[position - 1]], general)
+            out = difference_test(fit, general, method, a_method=a_method, scaled_shifted=scaled_shifted)
             n, g = float(fit.sample.n), len(fit.sample.groups)
-            of_difference = (
-                rmsea(out.chisq_diff, out.df_diff, n, g)
-                if out.df_diff > 0 and out.chisq_diff == out.chisq_diff
-                else np.nan
-            )
-            row.update(chisq_diff=out.chisq_diff, df_diff=out.df_diff, pvalue=out.pvalue, rmsea=of_difference)
+            defined = out.df_diff > 0 and out.chisq_diff == out.chisq_diff
+            row.update(
+                chisq_diff=out.chisq_diff, df_diff=out.df_diff, pvalue=out.pvalue, method=out.method,
+                rmsea=rmsea(out.raw, out.df_diff, n, g, scaling=out.scaling) if defined else np.nan,
+            )  # fmt: skip
         rows.append(row)
     return pd.DataFrame(rows).set_index("model")
 

@@ -14,10 +14,11 @@ from scipy.special import ndtr, ndtri
 from sem_models.errors import ConvergenceError, SpecError, did_you_mean
 from sem_models.inference import residuals as residual_kinds
 from sem_models.inference.all_tests import all_tests
-from sem_models.inference.compare import Method, Wald, compare_fits, wald_test
+from sem_models.inference.compare import Wald, compare_fits, wald_test
 from sem_models.inference.effects import effects
 from sem_models.inference.fit_measures import Measures, fit_measures
 from sem_models.inference.header import Header, Status
+from sem_models.inference.nested import Method
 from sem_models.inference.solved import Solved
 from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
@@ -199,8 +200,21 @@ class Fit:
     def _tests(self) -> list[dict[str, Any]]:
         return all_tests(self.solved)
 
-    def compare(self, *others: Fit, method: Method = "default", names: tuple[str, ...] = ()) -> pd.DataFrame:
-        """Likelihood-ratio tests of nested models, least restricted first; scaled (2001) when robust."""
+    def compare(
+        self,
+        *others: Fit,
+        method: Method = "default",
+        names: tuple[str, ...] = (),
+        a_method: Literal["delta", "exact"] = "delta",
+        scaled_shifted: bool = True,
+    ) -> pd.DataFrame:
+        """Likelihood-ratio tests of nested models, least restricted first, each against the row above.
+
+        method "standard", "satorra.bentler.2001", "satorra.bentler.2010" or "satorra.2000"; by default plain
+        without a scaled test, 2001 with a mean-scaled one (MLR, MLM), satorra.2000 with one adjusted for mean
+        and variance. a_method and scaled_shifted are lavaan's choices for satorra.2000. Column `method` says
+        what was used. Refuses fits of other data or estimators, and models that are not nested.
+        """
         fits = (self, *others)
         labels = names or tuple(f"model {i + 1}" for i in range(len(fits)))
         if len(labels) != len(fits):
@@ -210,7 +224,8 @@ class Fit:
                 raise ConvergenceError(
                     f"'{label}' did not converge, so it cannot be compared. {' '.join(fit.status.reasons)}"
                 )
-        return compare_fits(labels, [fit.solved for fit in fits], method)
+        solved = [fit.solved for fit in fits]
+        return compare_fits(labels, solved, method, a_method=a_method, scaled_shifted=scaled_shifted)
 
     def wald(self, hypothesis: str) -> Wald:
         """Wald test of equalities over labels, for example `fit.wald("a1 == a2")`."""

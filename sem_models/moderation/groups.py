@@ -12,8 +12,8 @@ import pandas as pd
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.fit import fit
-from sem_models.inference.compare import chi_square_difference
 from sem_models.inference.header import Header
+from sem_models.inference.nested import difference_test
 from sem_models.inference.result import Fit
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Invariance:
         rows = []
         for against, level in pairwise(names):
             general, restricted = self.fits[against], self.fits[level]
-            out = chi_square_difference(restricted.solved.chi_square, general.solved.chi_square)
+            out = difference_test(restricted.solved, general.solved)
             mine, theirs = restricted.measures(), general.measures()
             row: dict[str, Any] = {
                 "level": level, "against": against, "chisq_diff": out.chisq_diff, "df_diff": out.df_diff,

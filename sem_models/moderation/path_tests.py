@@ -10,7 +10,8 @@ from scipy.special import ndtri
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.fit import solve
-from sem_models.inference.compare import chi_square_difference, wald_of
+from sem_models.inference.compare import wald_of
+from sem_models.inference.nested import difference_test
 from sem_models.inference.result import Fit
 from sem_models.model.table import ParameterTable
 
@@ -79,7 +80,7 @@ def path_tests(fit: Fit) -> pd.DataFrame:
         equal = solve(
             _held_equal(table, index), solved.sample, replace(solved.options, check_identification=False)
         )
-        lrt = chi_square_difference(equal.chi_square, solved.chi_square)
+        lrt = difference_test(equal, solved)
         converged = equal.status.converged
         rows.append(
             (lhs, "~", rhs, wald.df, wald.statistic, wald.pvalue, lrt.chisq_diff if converged else np.nan,

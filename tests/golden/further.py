@@ -75,6 +75,37 @@ def compare_score_tests(
             gaps.add("score_test", f"{name} scaled", abs(mine["stat_scaled"] - scaled) / max(1.0, scaled))
 
 
+LRT = {
+    "default": {},
+    "standard": {"method": "standard"},
+    "satorra.bentler.2001": {"method": "satorra.bentler.2001"},
+    "satorra.bentler.2010": {"method": "satorra.bentler.2010"},
+    "satorra.2000": {"method": "satorra.2000"},
+    "satorra.2000.mean_var_or_scaled_only": {"method": "satorra.2000", "scaled_shifted": False},
+}
+
+
+def compare_difference_tests(
+    general: sm.Fit, restricted: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str
+) -> None:
+    """Every method that is stored; one that the reference refuses must be refused here."""
+    for method, expected in reference["lrt"].items():
+        name = f"{where} {method}"
+        if "_error" in expected:
+            try:
+                general.compare(restricted, **LRT[method])
+            except sm.SpecError:
+                continue
+            gaps.failures.append(f"{name} is refused by the reference")
+            continue
+        if "chisq_diff" not in expected:
+            continue
+        row = general.compare(restricted, **LRT[method]).iloc[1]
+        for key in ("chisq_diff", "df_diff", "pvalue", "rmsea"):
+            gap = abs(row[key] - expected[key])
+            gaps.add("lrt", f"{name} {key}", min(gap, gap / max(abs(expected[key]), 1e-12)))
+
+
 def compare_further(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
     """Everything of this module that one fitted model's reference holds."""
     compare_modification(fit, reference, gaps, where)

@@ -111,6 +111,15 @@ and Γ = H⁻¹, or H⁻¹BH⁻¹ with robust errors. Then RMSEA = √(max(0, X 
 baseline's. Of sixteen combinations of expected and observed information at saturated and implied moments
 this is the one that reproduces v24, v25 and v56.
 
+## Difference tests
+
+- Satorra and Bentler (2010) need the general model at parameters that imply what the restricted model does.
+  lavaan carries the restricted estimates over by name and leaves the general model's fixed parameters
+  where they are, so from metric to scalar invariance (v28: 34.44, where the faithful point gives 40.05) the
+  latent means of the restricted model are lost. We follow the reference; Satorra (2000) has no such point.
+- Satorra (2000) takes M1's own kind of information (observed for MLR) with the moments' Γ; with missing
+  answers the score's covariance comes from the rows' scores.
+
 ## Modification indices
 
 - A candidate counts as not identified, and is left out, when the free parameters explain all but a

@@ -13,8 +13,8 @@ import pytest
 
 import sem_models as sm
 
-from .further import compare_further, compare_score_tests
-from .reference import Gaps, compare, compare_lrt, load_case, run
+from .further import compare_difference_tests, compare_further, compare_score_tests
+from .reference import Gaps, compare, load_case, run
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
 KINDS = {"lavaan", "invariance", "lrt"}
@@ -119,7 +119,7 @@ def measure(case: dict[str, Any], result: dict[str, Any], gaps: Gaps, folder: Pa
         compare(fit, references[label], gaps, f"{label} ")
     for pair in result["comparisons"]:
         less, more = pair["less_restricted"], pair["more_restricted"]
-        compare_lrt(fits[less].compare(fits[more]), pair, gaps, f"{less} against {more}")
+        compare_difference_tests(fits[less], fits[more], pair, gaps, f"{less} against {more}")
     for wald in result.get("wald", []):
         ours = fits[wald["model"]].wald(wald["constraints"])
         assert ours.df == wald["df"]
