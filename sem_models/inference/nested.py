@@ -158,7 +158,7 @@ def _meat(general: Solved) -> Array:
 
 
 def _delta(restricted: Solved, general: Solved) -> Array:
-    """Restrictions A (m, k): what J₀ leaves of the span of J₁, slopes of the moments at each own estimates."""
+    """Restrictions A (m, k): what J₀ leaves of the span of J₁, slopes of the moments at own estimates."""
     slopes = [projection(s.objective, s.point, s.sample).slopes for s in (restricted, general)]
     order = _same_moments(restricted, general)
     group = [restricted.sample.groups.index(label) for label in general.sample.groups]
