@@ -14,7 +14,8 @@ import numpy as np
 
 from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.objective import NormalTheory
-from sem_models.estimation.scores import free_scores
+from sem_models.estimation.scores import score_meat
+from sem_models.inference.covariance import FROM_MOMENTS
 from sem_models.inference.scaled_tests import empirical_gamma, projection
 from sem_models.inference.solved import Solved
 from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, RamModel, Slots
@@ -108,16 +109,18 @@ def score_spread(solved: Solved, entries: Sequence[Entry]) -> Array | None:
 
     The cross-products of the casewise scores, or for errors from the moments ("robust.sem") Jᵀ W Γ W J.
     """
-    if solved.options.se not in ("robust.huber.white", "robust.sem") or solved.sample.rows is None:
+    se = solved.options.se
+    by_case = se in ("robust.huber.white", "robust.cluster")
+    if solved.sample.rows is None or not (by_case or (se in FROM_MOMENTS and se != "robust.sem.nt")):
         return None
     ram = extend(solved.ram, entries)
     everything = replace(ram, reduction=np.eye(ram.n_free), offset=np.zeros(ram.n_free))
-    objective = solved.objective_for(ram)
-    at_point: Any = objective.at(np.append(solved.point.params, np.zeros(len(entries))))
-    if isinstance(objective, NormalTheory) and solved.options.se == "robust.huber.white":
-        scores = free_scores(objective, at_point, solved.sample.rows)
-        return np.asarray(scores.T @ scores / solved.sample.n)
-    at = projection(solved.objective_for(everything), at_point, solved.sample)
+    at_point: Any = solved.objective_for(ram).at(np.append(solved.point.params, np.zeros(len(entries))))
+    objective = solved.objective_for(everything)
+    if by_case:
+        assert isinstance(objective, NormalTheory)
+        return score_meat(objective, at_point, solved.sample.rows)
+    at = projection(objective, at_point, solved.sample)
     gamma = empirical_gamma(solved.sample, ram.exogenous, at.keep)
     parts = [j.T @ w @ g @ w @ j for j, w, g in zip(at.slopes, at.weight, gamma, strict=True)]
     return np.asarray(sum(parts))
@@ -137,7 +140,7 @@ def curvature_at(solved: Solved, entries: Sequence[Entry], *, rows: int | None =
     wanted = ram.n_free if rows is None else rows
     if not isinstance(objective, NormalTheory):
         # lavaan's convention: the score counts n − 1 rows of each group, the information n
-        score = score * solved.sample.n / solved.sample.n_used
+        score = score * solved.sample.n / solved.sample.n_total
         blocks = _through_moments(solved, objective, at_point, wanted)
     elif len(ram.exogenous) or len(objective.patterns.group) > ram.n_groups:
         blocks = _through_moments(solved, objective, at_point, wanted)

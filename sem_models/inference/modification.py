@@ -41,7 +41,7 @@ def modification_indices(solved: Solved, entries: Sequence[Entry]) -> Index:
     is singular.
     """
     curvature = curvature_at(solved, entries, rows=solved.ram.n_free)
-    return index_of(curvature, solved.ram.reduction, float(solved.sample.n_used))
+    return index_of(curvature, solved.ram.reduction, solved.sample.n_total)
 
 
 def index_of(curvature: Curvature, reduction: Array, n: float) -> Index:

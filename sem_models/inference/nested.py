@@ -14,7 +14,7 @@ from scipy.linalg import null_space
 
 from sem_models.errors import SpecError
 from sem_models.estimation.objective import NormalTheory
-from sem_models.estimation.scores import free_scores
+from sem_models.estimation.scores import score_meat
 from sem_models.inference.scaled_tests import empirical_gamma, projection
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import upper_tail
@@ -149,8 +149,7 @@ def _meat(general: Solved) -> Array:
     objective: Any = general.objective
     point: Any = general.point
     if isinstance(objective, NormalTheory) and not general.sample.complete:
-        scores = free_scores(objective, point, general.sample.rows or ()) @ general.ram.reduction
-        return np.asarray(scores.T @ scores / general.sample.n)
+        return score_meat(objective, point, general.sample.rows or ())
     at = projection(objective, point, general.sample)
     gamma = empirical_gamma(general.sample, general.ram.exogenous, at.keep)
     parts = [j.T @ w @ g @ w @ j for j, w, g in zip(at.slopes, at.weight, gamma, strict=True)]

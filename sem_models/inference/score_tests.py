@@ -104,7 +104,7 @@ def score_tests(solved: Solved, release: Sequence[int] | None = None, add: str |
     added = [] if add is None else _additions(solved, add)
     curvature = curvature_at(solved, [c.entry for c in added])
     in_force = np.array([r.slope for r in known]).reshape(len(known), solved.ram.n_free)
-    n = float(solved.sample.n_used)
+    n = solved.sample.n_total
     if added:
         names = [(c.name + (f".g{c.entry.group + 1}" if c.entry.group else ""), "0") for c in added]
         fixed = np.zeros((len(added), len(curvature.score)))
