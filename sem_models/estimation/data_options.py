@@ -139,8 +139,9 @@ def refuse_rows(
             f"{estimator} cannot use pairwise moments, which have no likelihood by rows. "
             "Use estimator='ML' or 'MLM', or missing='fiml'."
         )
-    if missing in TWO_STAGE and (estimator != "ML" or se not in (missing, "none")):
+    of_rows = any(t.startswith(("yuan.bentler", "browne")) for t in tests)
+    if missing in TWO_STAGE and (estimator != "ML" or se not in (missing, "none") or of_rows):
         raise SpecError(
             f"missing='{missing}' is for estimator='ML' and brings errors and a scaled test of its own. "
-            "Leave out se= and other estimators."
+            "Leave out se=, other estimators and tests of rows."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
+from sem_models.model.auxiliary import check_outside, with_auxiliaries
 from sem_models.model.ram import build_ram
 from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, TableOptions, build_table
@@ -104,15 +106,21 @@ def fit(
         has_intercepts=any(f.op == "~1" for f in syntax.formulas), has_sample_mean=sample_mean is not None,
     )  # fmt: skip
     table = _table(text, resolved.table, labels)
-    observed = table.variables.observed
+    observed, aux = table.variables.observed, resolved.rows.aux
+    if aux and resolved.missing in TWO_STAGE:
+        check_outside(table, aux)
+    elif aux:
+        resolved = replace(resolved, table=replace(resolved.table, fixed_x=False))
+        table = _table(with_auxiliaries(text, table, aux), resolved.table, labels)
+        observed, aux = table.variables.observed, ()
     if frame is not None:
         exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
         sample = sample_from_data(
-            frame, observed, missing=resolved.missing, group=group, exogenous=exogenous,
+            frame, (*observed, *aux), missing=resolved.missing, group=group, exogenous=exogenous,
             has_means=resolved.table.meanstructure, sampling_weights=resolved.rows.sampling_weights,
             normalization=resolved.rows.sampling_weights_normalization, cluster=resolved.rows.cluster,
         )  # fmt: skip
-        if resolved.missing in TWO_STAGE and not sample.complete:
+        if resolved.missing in TWO_STAGE and (aux or not sample.complete):
             from sem_models.observed.two_stage import first_stage
 
             fixed = np.array([i for i, name in enumerate(observed) if name in exogenous], dtype=np.intp)

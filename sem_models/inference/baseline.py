@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -12,12 +13,15 @@ from sem_models.observed.pairwise import pairwise_moments
 from sem_models.observed.sample import Sample
 
 
-def baseline_model(ram: RamModel, table: ParameterTable, sample: Sample) -> tuple[RamModel, Array]:
+def baseline_model(
+    ram: RamModel, table: ParameterTable, sample: Sample, auxiliary: Sequence[str] = ()
+) -> tuple[RamModel, Array]:
     """All observed variables uncorrelated but for covariates, and the parameters to start from.
 
     Covariates keep their sample moments when fixed (those of the rows that answer both, where covariates
     are missing, as lavaan does) and have free covariances when random. Without missing values the start is
-    the solution.
+    the solution. Auxiliary variables correlate with everything, so that the baseline is the model's own (as
+    semTools has it).
     """
     g, p = len(sample.groups), len(sample.variables)
     fixed = set(ram.exogenous.tolist())
@@ -31,6 +35,9 @@ def baseline_model(ram: RamModel, table: ParameterTable, sample: Sample) -> tupl
     place = {name: i for i, name in enumerate(sample.variables)}
     random_x = sorted(place[name] for name in table.variables.exogenous if place[name] not in fixed)
     entries = [(SYMMETRIC, i, i) for i in own] + [(SYMMETRIC, i, j) for i, j in combinations(random_x, 2)]
+    aux = {place[name] for name in auxiliary if name in place}
+    saturated = [(i, j) for i, j in combinations(range(p), 2) if aux & {i, j}]
+    entries += [(SYMMETRIC, i, j) for i, j in saturated]
     if ram.has_means:
         entries += [(MEAN, i, 0) for i in own]
     kind, row, col = np.array(entries, dtype=np.intp).reshape(-1, 3).T
@@ -38,6 +45,7 @@ def baseline_model(ram: RamModel, table: ParameterTable, sample: Sample) -> tupl
     free = np.arange(g * len(kind), dtype=np.intp).reshape(g, len(kind))
     slots = Slots(kind, row, col, weight, row, col, free)
     start = np.where(kind == MEAN, sample.mean[:, row], sample.cov[:, row, col])
+    start[:, [k for k, entry in enumerate(entries) if entry[1:] in set(saturated)]] = 0.0
     model = RamModel(
         sample.variables, p, ram.has_means, np.zeros((g, p, p)), s_base, m_base, slots,
         np.eye(free.size), np.zeros(free.size), x, np.arange(free.size, dtype=np.intp),

@@ -105,7 +105,7 @@ def fit_measures(solved: Solved) -> Measures:
 
 
 def _baseline(solved: Solved) -> tuple[Objective, AnyPoint, ChiSquare]:
-    ram, start = baseline_model(solved.ram, solved.table, solved.sample)
+    ram, start = baseline_model(solved.ram, solved.table, solved.sample, solved.options.rows.aux)
     objective = solved.objective_for(ram)
     solution = minimize(objective, start, n_rows=solved.sample.n)
     assert solution.point is not None, "variances of the sample are positive"

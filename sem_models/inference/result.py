@@ -75,11 +75,12 @@ class Fit:
 
     # ------------------------------------------------------------------ parameters
 
-    def estimates(self) -> pd.DataFrame:
+    def estimates(self, *, aux: bool = False) -> pd.DataFrame:
         """One row a parameter, in lavaan's order, defined parameters last.
 
         Columns lhs, op, rhs, group, label, est, se, z, pvalue, ci_lower, ci_upper (95 %), std_lv, std_all;
-        `level` and `block` when there are several groups. A fixed parameter has se 0.
+        `level` and `block` when there are several groups. A fixed parameter has se 0. Rows of auxiliary
+        variables are shown with `aux=True`.
         """
         solved = self.solved
         rows, defined = solved.rows, solved.defined(solved.rows)
@@ -89,7 +90,7 @@ class Fit:
         for metric in ("std_lv", "std_all"):
             scaled = solved.standardized(metric)
             frame[metric] = np.append(scaled.value, solved.defined(scaled).value)
-        return self._with_blocks(frame)
+        return self._with_blocks(frame if aux else self._without_aux(frame))
 
     def standardized(self, type: Metric = "std_all") -> pd.DataFrame:
         """Standardized estimates with delta-method standard errors and intervals.
@@ -101,7 +102,7 @@ class Fit:
         frame = self._frame(
             np.append(scaled.value, defined.value), self._errors(scaled.jacobian, defined.jacobian), "est_std"
         )
-        return self._with_blocks(frame)
+        return self._with_blocks(self._without_aux(frame))
 
     def effects(self) -> pd.DataFrame:
         """Direct, specific indirect, total indirect and total effects along the structural paths, per group.
@@ -419,6 +420,12 @@ class Fit:
         keys += [(d, ":=", str(expression), "", d, 0) for d, expression in table.definitions]
         frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "group", "label", "block"])
         return frame.assign(**_inference(value, error, name))
+
+    def _without_aux(self, frame: pd.DataFrame) -> pd.DataFrame:
+        aux = self.solved.options.rows.aux
+        if not aux:
+            return frame
+        return frame[~(frame["lhs"].isin(aux) | frame["rhs"].isin(aux))].reset_index(drop=True)
 
     def _with_blocks(self, frame: pd.DataFrame) -> pd.DataFrame:
         block = frame.pop("block")
