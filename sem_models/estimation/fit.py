@@ -14,6 +14,8 @@ import numpy as np
 from sem_models.errors import DataError, SpecError
 from sem_models.estimation import trail
 from sem_models.estimation.data_options import TWO_STAGE
+from sem_models.estimation.bounds import parameter_bounds
+from sem_models.estimation.constrained import minimize_constrained, on_the_constraints
 from sem_models.estimation.identification import check_identified
 from sem_models.estimation.least_squares import LeastSquares, least_squares
 from sem_models.estimation.objective import NormalTheory
@@ -25,6 +27,7 @@ from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
 from sem_models.model.auxiliary import check_outside, with_auxiliaries
+from sem_models.model.constraints import Restrictions, restrictions
 from sem_models.model.ram import build_ram
 from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, TableOptions, build_table
@@ -97,6 +100,8 @@ def fit(
         else spec.syntax(groups=labels if len(labels) > 1 else (), labels="regressions" not in equal)
     )
     assert isinstance(text, str)
+    if options.get("constraints"):
+        text = f"{text}\n{options['constraints']}"
     syntax = parse(text)
     resolved = resolve(
         {**options, "ordered": tuple(ordered) if not isinstance(ordered, bool) else ordered},
@@ -157,12 +162,15 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
     information = complete.information(begin)
+    held = restrictions(table, *parameter_bounds(table, options.bounds, sample.cov))
     if options.check_identification:
         moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
-        check_identified(complete, table, begin, information, moments)
+        check_identified(complete, table, begin, information, moments, held)
     limits: dict[str, Any] = {"n_rows": sample.n, "max_iterations": options.max_iterations}
     tried: list[tuple[str, Solution]] = []
     objective: NormalTheory | LeastSquares = complete
+    if held:
+        return _solve_held(table, sample, options, complete, begin, held, limits)
     if options.discrepancy != "ML":
         objective = least_squares(ram, sample, options.discrepancy)
         solution = minimize(objective, begin.params, **limits)
@@ -186,6 +194,29 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
         tried.append((trail.PLAIN, again))
         solution = again if again.outcome is Outcome.CONVERGED else solution
     return Solved(table, ram, sample, options, objective, trail.with_trail(solution, *tried))
+
+
+def _solve_held(
+    table: ParameterTable, sample: Sample, options: Options, complete: NormalTheory, begin: Any,
+    held: Restrictions, limits: dict[str, Any],
+) -> Solved:  # fmt: skip
+    """The same under nonlinear equalities, inequalities or bounds; what follows runs along them."""
+    ram = complete.ram
+    objective: NormalTheory | LeastSquares = complete
+    point = begin
+    if options.discrepancy != "ML":
+        objective = least_squares(ram, sample, options.discrepancy)
+        point = objective.at(begin.params)
+    elif not sample.complete:
+        objective = NormalTheory(ram, sample.patterns, sample.mean)
+        point = objective.at(begin.params)
+    if point is None:
+        raise SpecError(Outcome.BAD_START.value)
+    found = minimize_constrained(objective, ram, point, held, **limits)
+    along, params = on_the_constraints(found, ram)
+    objective = replace(objective, ram=along)
+    solution = replace(found.solution, point=objective.at(params), gradient=np.zeros(along.n_params))
+    return Solved(table, along, sample, options, objective, solution)
 
 
 def _specification(model: Any) -> tuple[str, ModelSpec | None]:

@@ -8,6 +8,7 @@ from sem_models.errors import IdentificationError
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.remedies import remedy
 from sem_models.estimation.units import param_units
+from sem_models.model.constraints import Restrictions
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
 
@@ -22,7 +23,12 @@ CLEAR_PIVOT = 1e-3
 
 
 def check_identified(
-    objective: NormalTheory, table: ParameterTable, start: Point, information: Array, n_moments: int
+    objective: NormalTheory,
+    table: ParameterTable,
+    start: Point,
+    information: Array,
+    n_moments: int,
+    held: Restrictions,
 ) -> None:
     """Raise IdentificationError naming the parameters along the flat directions, if there are any.
 
@@ -30,11 +36,11 @@ def check_identified(
     p. 246–251), so full rank at the starting values, where `information` (k, k) is taken, settles it. Where
     it is deficient there, it is taken at two random points nearby, and only a direction flat at both counts.
     """
-    ram, k = objective.ram, objective.ram.n_params
-    if k <= n_moments and _full_rank(information):
+    ram, k = objective.ram, objective.ram.n_params - len(held.equalities)
+    if k <= n_moments and _full_rank(information + _pinned(objective, start.params, held)):
         return
     units = param_units(table, ram.reduction, ram.row_of_free, objective.patterns.cov)
-    flat = flat_at_random_points(objective, start.params, units)
+    flat = flat_at_random_points(objective, start.params, units, held)
     found = flat is not None and flat.shape[1] > 0
     if k <= n_moments and not found:
         return
@@ -59,7 +65,9 @@ def check_identified(
     raise IdentificationError(f"{what} Involved: {', '.join(names[:SHOWN])}{more}. {remedy(table, involved)}")
 
 
-def flat_at_random_points(objective: NormalTheory, around: Array, units: Array) -> Array | None:
+def flat_at_random_points(
+    objective: NormalTheory, around: Array, units: Array, held: Restrictions | None = None
+) -> Array | None:
     """Directions (k, d) flat at two random points near `around`; None where no such point is admissible.
 
     units (k,) the parameters' sizes, which decide how far away the points are.
@@ -67,7 +75,7 @@ def flat_at_random_points(objective: NormalTheory, around: Array, units: Array) 
     rng = np.random.default_rng(20031)
     flat: Array | None = None
     for _ in range(2):
-        directions = _flat_directions(objective, _nearby(objective, around, units, rng))
+        directions = _flat_directions(objective, _nearby(objective, around, units, rng), held)
         if directions is not None and (flat is None or directions.shape[1] < flat.shape[1]):
             flat = directions
         if flat is not None and flat.shape[1] == 0:
@@ -99,12 +107,20 @@ def _nearby(objective: NormalTheory, start: Array, units: Array, rng: np.random.
     return start
 
 
-def _flat_directions(objective: NormalTheory, params: Array) -> Array | None:
+def _pinned(objective: NormalTheory, params: Array, held: Restrictions | None) -> Array:
+    """What nonlinear equalities add to the information: JᵀJ."""
+    if held is None or not held.equalities:
+        return np.zeros((len(params),) * 2)
+    slopes = held.equal(objective.ram.free_values(params))[1] @ objective.ram.reduction
+    return np.asarray(slopes.T @ slopes)
+
+
+def _flat_directions(objective: NormalTheory, params: Array, held: Restrictions | None) -> Array | None:
     """Null space (k, d) of the expected information, in the parameters' scale; None without a valid point."""
     point = objective.at(params)
     if point is None:
         return None
-    information = objective.information(point)
+    information = objective.information(point) + _pinned(objective, params, held)
     scale = np.sqrt(np.diagonal(information))
     silent = scale < 1e-150
     scale = np.where(silent, 1.0, scale)

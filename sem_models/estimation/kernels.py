@@ -107,11 +107,18 @@ def mean_slopes(slots: Slots, eta: Array) -> Array:
 def gradient(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -> Array:
     """½ ∂ Σ_t share_t value_t / ∂slot, (..., g, n)."""
     v_mat, u_vec = _residual_weights(parts, patterns, at.sigma.shape[-3])
-    z = at.z_cols
-    k_mat = np.swapaxes(z, -1, -2) @ v_mat @ z
-    along_mean = (np.swapaxes(z, -1, -2) @ u_vec[..., None])[..., 0]
-    covariance_part = slots.weight * k_mat[..., slots.left, slots.right]
-    return covariance_part - mean_slopes(slots, at.eta) * along_mean[..., slots.row]
+    return -slopes_along(slots, at, -v_mat, u_vec)
+
+
+def slopes_along(slots: Slots, at: Implied, v_mat: Array, u_vec: Array) -> Array:
+    """½ tr(V ∂Σ) + uᵀ ∂μ by slot, (..., g, n), for symmetric V (..., g, p, p) and u (..., g, p)."""
+    z_t = np.swapaxes(at.z_cols, -1, -2)
+    k_mat = z_t @ v_mat @ at.z_cols
+    out = slots.weight * k_mat[..., slots.left, slots.right]
+    if u_vec.any():
+        along = (z_t @ u_vec[..., None])[..., 0]
+        out = out + mean_slopes(slots, at.eta) * along[..., slots.row]
+    return out
 
 
 def _residual_weights(parts: Discrepancy, patterns: Patterns, n_groups: int) -> tuple[Array, Array]:

@@ -23,6 +23,7 @@ from sem_models.estimation.data_options import (
     missing_method,
     refuse_rows,
 )
+from sem_models.estimation.bounds import BOUNDS
 from sem_models.estimation.estimators import (
     ESTIMATORS,
     RESIDUAL_TESTS,
@@ -33,6 +34,7 @@ from sem_models.estimation.estimators import (
 from sem_models.estimation.estimators import (
     LATER as LATER_ESTIMATORS,
 )
+from sem_models.model.effect_coding import EFFECT_CODED
 from sem_models.model.table import TableOptions
 
 MODEL_TYPES: dict[str, dict[str, Any]] = {
@@ -47,12 +49,9 @@ MODEL_TYPES: dict[str, dict[str, Any]] = {
 
 LATER: dict[str, tuple[Any, ...]] = {
     "conditional_x": (False, "default"),
-    "effect_coding": (False, "", ()),
     "parameterization": ("delta", "default"),
     "bootstrap": (1000,),
-    "bounds": ("none", None, False),
     "ordered": ((), None, False),
-    "constraints": ("", None),
     "auto_th": (True,),
     "auto_delta": (True,),
     "auto_efa": (False, True),
@@ -87,6 +86,7 @@ class Options:
     seed: int | None
     likelihood: str = "normal"
     rows: DataOptions = field(default_factory=DataOptions)
+    bounds: str = "none"
 
     def as_dict(self) -> dict[str, Any]:
         """Flat mapping of all options, for provenance."""
@@ -126,6 +126,9 @@ _OWN = (
     "max_iterations",
     "check_identification",
     "likelihood",
+    "bounds",
+    "effect_coding",
+    "constraints",
 )
 
 
@@ -214,9 +217,13 @@ def resolve(
         )
     return Options(
         estimator, defaults.discrepancy, missing, se, tests, information, model_type, group,
-        replace(TableOptions(), **switches, group_equal=equal, group_partial=partial),
+        replace(
+            TableOptions(), **switches, effect_coding=_effect_coding(given, switches),
+            group_equal=equal, group_partial=partial,
+        ),
         bool(given.get("sample_cov_rescale", True)), int(given.get("max_iterations", 500)),
         bool(given.get("check_identification", True)), engine, seed, likelihood, rows,
+        _bounds(given.get("bounds", "none")),
     )  # fmt: skip
 
 
@@ -251,6 +258,28 @@ def _refuse_combinations(
         raise SpecError(
             "likelihood='wishart' is a matter of maximum likelihood with complete rows. Leave it out."
         )
+
+
+def _bounds(given: Any) -> str:
+    if given in (None, False):
+        return "none"
+    name = "standard" if given is True else str(given).lower().replace("_", ".")
+    return _one_of("bounds", name, BOUNDS)
+
+
+def _effect_coding(given: Mapping[str, Any], switches: Mapping[str, Any]) -> tuple[str, ...]:
+    """The families that effect coding scales: both for True."""
+    asked = given.get("effect_coding", ())
+    if asked in (None, False, "", "default"):
+        return ()
+    names = EFFECT_CODED if asked is True else (asked,) if isinstance(asked, str) else tuple(asked)
+    for name in names:
+        _one_of("effect_coding", name, EFFECT_CODED)
+    if "loadings" in names and switches.get("std_lv"):
+        raise SpecError(
+            "std_lv=True and effect coding of the loadings both set the constructs' scale. Keep one."
+        )
+    return tuple(n for n in names if n == "loadings" or switches["meanstructure"])
 
 
 def _same(value: Any, neutral: Any) -> bool:

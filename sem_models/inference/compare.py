@@ -43,7 +43,7 @@ def compare_fits(
     rows = []
     for position, i in enumerate(order):
         fit, test = fits[i], fits[i].chi_square
-        k = fit.ram.n_params
+        k = fit.ram.n_counted
         row: dict[str, object] = {
             "model": names[i], "df": test.df, "aic": aic(fit.logl, k),
             "bic": bic(fit.logl, k, fit.sample.n_total), "chisq": test.statistic, "chisq_diff": np.nan,

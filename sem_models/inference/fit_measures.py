@@ -52,7 +52,7 @@ def fit_measures(solved: Solved) -> Measures:
     test, robust = solved.chi_square, solved.options.robust
     p = len(sample.variables)
     v.update(
-        npar=float(solved.ram.n_params),
+        npar=float(solved.ram.n_counted),
         fmin=solved.fmin,
         chisq=test.statistic,
         df=float(test.df),
@@ -99,7 +99,7 @@ def fit_measures(solved: Solved) -> Measures:
     _lisrel_and_gfi(v, solved, misfit, n, p)
     df = test.df
     v["cn_05"], v["cn_01"] = (m.critical_n(test.statistic, df, n, alpha) for alpha in (0.05, 0.01))
-    v["mfi"], v["ecvi"] = m.mfi(test.statistic, df, n), m.ecvi(test.statistic, solved.ram.n_params, n)
+    v["mfi"], v["ecvi"] = m.mfi(test.statistic, df, n), m.ecvi(test.statistic, solved.ram.n_counted, n)
     _explain(out, solved, base)
     return out
 
@@ -109,7 +109,7 @@ def _baseline(solved: Solved) -> tuple[Objective, AnyPoint, ChiSquare]:
     objective = solved.objective_for(ram)
     solution = minimize(objective, start, n_rows=solved.sample.n)
     assert solution.point is not None, "variances of the sample are positive"
-    df = n_moments(solved.sample, ram.exogenous, has_means=ram.has_means) - ram.n_params
+    df = n_moments(solved.sample, ram.exogenous, has_means=ram.has_means) - ram.n_counted
     return objective, solution.point, solved.test_of(objective, solution.point, df)
 
 
@@ -153,7 +153,7 @@ def _robust_moments(
 
 
 def _likelihood(v: dict[str, float], solved: Solved) -> None:
-    k, n = solved.ram.n_params, solved.sample.n_total
+    k, n = solved.ram.n_counted, solved.sample.n_total
     v["ntotal"] = n
     if solved.options.discrepancy != "ML":
         return
@@ -238,7 +238,7 @@ def _lisrel_and_gfi(
     by_group = [_lisrel(cov[k], mean[k], at.sigma[k], mu[k], weight[k], counted) for k in range(g)]
     lisrel = float(sample.share @ np.array(by_group))
     plain, corrected = solved.chi_square.statistic, misfit[0] if misfit is not None else None
-    if sample.complete:
+    if sample.complete and not ram.curved:  # along curved equalities residuals have no such test
         plain = residual_test("browne.residual.nt.model", solved.objective, solved.point, sample)
     kinds = {"": (plain, 1.0)}
     if corrected is not None and df and corrected[1] > 0:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from sem_models.errors import DataError
+from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
-from sem_models.inference.scaled_tests import empirical_gamma, normal_gamma, normal_weight, projection
-from sem_models.model.ram import Array
+from sem_models.inference.scaled_tests import empirical_gamma
+from sem_models.model.ram import Array, RamModel
+from sem_models.observed.moment_likelihood import moments_explained
+from sem_models.observed.patterns import Discrepancy, complete_patterns
 from sem_models.observed.sample import Sample
 
 
@@ -21,30 +24,56 @@ def residual_test(
 ) -> float:
     """The statistic of `kind` browne.residual.nt, .nt.model or .adf."""
     ram = objective.ram
-    at = projection(objective, point, sample)
-    mu = point.at.mu if ram.has_means else sample.mean
-    i, j = np.tril_indices(ram.n_observed)
-    bread: Array = np.zeros((ram.n_params,) * 2)
-    along, total = np.zeros(ram.n_params), 0.0
-    for g, weight in enumerate(_weights(kind, objective, point, sample, at.keep)):
-        residual = np.concatenate([(sample.cov[g] - point.at.sigma[g])[i, j], sample.mean[g] - mu[g]])[
-            at.keep
-        ]
-        weighted = weight @ residual
-        bread += at.slopes[g].T @ weight @ at.slopes[g]
-        along += at.slopes[g].T @ weighted
-        total += float(residual @ weighted)
+    reduction = ram.reduction if ram.unheld is None else ram.unheld
+    if kind == "browne.residual.adf":
+        bread, along, total = _distribution_free(ram, reduction, point, sample)
+    else:
+        bread, along, total = _normal_theory(kind, ram, reduction, point, sample)
     return sample.n * (total - float(along @ np.linalg.lstsq(bread, along, rcond=None)[0]))
 
 
-def _weights(
-    kind: str, objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample, keep: Array
-) -> tuple[Array, ...]:
-    if kind == "browne.residual.adf":
-        if sample.rows is None:
-            raise DataError("test='browne.residual.adf' needs the raw data: its weights are fourth moments.")
-        gamma = empirical_gamma(sample, objective.ram.exogenous, keep)
-        return tuple(np.asarray(np.linalg.inv(g), dtype=np.float64) for g in gamma)
-    if kind == "browne.residual.nt.model":
-        return normal_weight(objective, point, sample, keep)
-    return tuple(np.asarray(np.linalg.inv(g), dtype=np.float64) for g in normal_gamma(sample, keep))
+def _normal_theory(
+    kind: str, ram: RamModel, reduction: Array, point: Point | MomentPoint, sample: Sample
+) -> tuple[Array, Array, float]:
+    """JᵀWJ, JᵀWe and eᵀWe with the normal-theory W at the implied or the sample's covariances: gathers."""
+    at, n = point.at, sample.n_by_group
+    cov = at.sigma
+    if kind == "browne.residual.nt":
+        cov = sample.cov if sample.unbiased else sample.cov * (n / (n - 1.0))[:, None, None]
+    mu = at.mu if ram.has_means else sample.mean
+    patterns = complete_patterns(n, sample.mean, sample.cov)
+    weight = np.asarray(np.linalg.inv(cov), dtype=np.float64)
+    residual, shift = sample.cov - at.sigma, sample.mean - mu
+    parts = Discrepancy(weight, shift, residual, np.zeros(len(n)))
+    share = patterns.share
+    bread = ram.to_row_pairs(kernels.expected_information(ram.slots, at, parts, patterns))
+    weighted = weight @ residual @ weight
+    pull = (weight @ shift[..., None])[..., 0]
+    slopes = kernels.slopes_along(ram.slots, at, share[:, None, None] * weighted, share[:, None] * pull)
+    along = ram.to_rows(slopes)
+    squares = 0.5 * (weighted * residual).sum(axis=(-1, -2)) + (shift * pull).sum(axis=-1)
+    return reduction.T @ bread @ reduction, along @ reduction, float(share @ squares)
+
+
+def _distribution_free(
+    ram: RamModel, reduction: Array, point: Point | MomentPoint, sample: Sample
+) -> tuple[Array, Array, float]:
+    """The same with W the inverse of the moments' fourth-order covariance."""
+    if sample.rows is None:
+        raise DataError("test='browne.residual.adf' needs the raw data: its weights are fourth moments.")
+    keep = moments_explained(ram.n_observed, ram.exogenous, has_means=ram.has_means)
+    mu = point.at.mu if ram.has_means else sample.mean
+    i, j = np.tril_indices(ram.n_observed)
+    by_slot = moment_space.jacobian(ram.slots, point.at)
+    k = reduction.shape[1]
+    bread, along, total = np.zeros((k, k)), np.zeros(k), 0.0
+    for g, gamma in enumerate(empirical_gamma(sample, ram.exogenous, keep)):
+        weight = np.linalg.inv(gamma)
+        residual = np.concatenate([(sample.cov[g] - point.at.sigma[g])[i, j], sample.mean[g] - mu[g]])[keep]
+        used = ram.slots.free[g] >= 0
+        slopes = by_slot[g][keep][:, used] @ reduction[ram.slots.free[g][used]]
+        weighted = weight @ residual
+        bread += slopes.T @ weight @ slopes
+        along += slopes.T @ weighted
+        total += float(residual @ weighted)
+    return bread, along, total

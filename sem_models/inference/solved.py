@@ -32,6 +32,9 @@ from sem_models.observed.saturated_scores import saturated_meat
 STATIONARY = 1e-3
 """Distance to the optimum, in standard errors, above which a solution does not count as stationary."""
 
+ROUNDING = 1e-15
+"""Share of what its parts could amount to below which a variance is zero: a constraint holds the value."""
+
 
 @dataclass(frozen=True)
 class Solved:
@@ -64,7 +67,7 @@ class Solved:
 
     @cached_property
     def df(self) -> int:
-        return n_moments(self.sample, self.ram.exogenous, has_means=self.ram.has_means) - self.ram.n_params
+        return n_moments(self.sample, self.ram.exogenous, has_means=self.ram.has_means) - self.ram.n_counted
 
     @cached_property
     def saturated_value(self) -> float:
@@ -174,7 +177,10 @@ class Solved:
 
     def errors_of(self, jacobian: Array) -> Array:
         """Delta-method standard errors √diag(J V Jᵀ) of values with derivatives J (n, q)."""
-        variance = np.einsum("iq,qr,ir->i", jacobian, self.covariance.free, jacobian, optimize=True)
+        covariance = self.covariance.free
+        variance = ((jacobian @ covariance) * jacobian).sum(axis=1)
+        largest = np.abs(jacobian) @ np.sqrt(np.abs(np.diagonal(covariance)))
+        variance = np.where(np.abs(variance) < ROUNDING * largest**2, 0.0, variance)
         return np.sqrt(np.where(variance < 0, np.nan, variance))
 
     @cached_property
@@ -210,19 +216,26 @@ class Solved:
         return out
 
     def _indefinite_blocks(self) -> list[str]:
-        """Latent covariance matrices with an eigenvalue below zero although no variance is negative."""
+        """Covariance matrices with an eigenvalue below zero although no variance is negative."""
         out = []
         p = self.ram.n_observed
+        _, symmetric, _ = self.ram.matrices(self.point.free)
         for g, label in enumerate(self.table.groups):
-            cov = self.point.at.cov_all[g, p:, p:]
-            diagonal = np.diagonal(cov)
-            if not len(cov) or (diagonal <= 0).any():
-                continue
-            scale = np.sqrt(diagonal)
-            if np.linalg.eigvalsh(cov / np.outer(scale, scale))[0] < -1e-8:
-                where = f" in group {label}" if len(self.table.groups) > 1 else ""
-                out.append(
-                    f"The covariance matrix of the latent variables{where} is not positive definite "
-                    "(a correlation beyond ±1)."
-                )
+            where = f" in group {label}" if len(self.table.groups) > 1 else ""
+            latent, residual = self.point.at.cov_all[g, p:, p:], symmetric[g, :p, :p]
+            kept = np.flatnonzero((residual != 0).any(axis=1))
+            residual = residual[np.ix_(kept, kept)]
+            total = np.diagonal(self.point.at.sigma[g])[kept]
+            for name, cov, scale in (
+                ("latent variables", latent, np.diagonal(latent)),
+                ("residuals of the items", residual, total),
+            ):  # fmt: skip
+                if not len(cov) or (np.diagonal(cov) < 0).any() or (scale <= 0).any():
+                    continue
+                unit = np.sqrt(scale)
+                if np.linalg.eigvalsh(cov / np.outer(unit, unit))[0] < -1e-8:
+                    out.append(
+                        f"The covariance matrix of the {name}{where} is not positive definite "
+                        "(a correlation beyond ±1)."
+                    )
         return out

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sem_models.errors import SpecError
+from sem_models.model.constraints import linear_map
 from sem_models.model.table import ParameterTable
 
 Array = NDArray[np.float64]
@@ -52,7 +52,9 @@ class RamModel:
 
     a_base, s_base (g, v, v) and m_base (g, v) hold the fixed values; `reduction` (q, k) and `offset`
     (q,) map the parameters to the free rows, x = reduction @ params + offset; `exogenous` lists the
-    positions of fixed covariates, whose moments are taken from the sample.
+    positions of fixed covariates, whose moments are taken from the sample; held counts the inequalities that
+    are active at the solution, which take directions away but no parameters, and unheld (q, k') is the
+    reduction without them; curved says that nonlinear equalities were made straight at the solution.
     """
 
     variables: tuple[str, ...]
@@ -66,6 +68,9 @@ class RamModel:
     offset: Array
     exogenous: IntArray
     row_of_free: IntArray
+    held: int = 0
+    unheld: Array | None = None
+    curved: bool = False
     places: Places = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +87,11 @@ class RamModel:
     @property
     def n_params(self) -> int:
         return self.reduction.shape[1]
+
+    @property
+    def n_counted(self) -> int:
+        """Parameters as the degrees of freedom count them."""
+        return self.n_params + self.held
 
     def free_values(self, params: Array) -> Array:
         """x (..., q) from params (..., k)."""
@@ -205,7 +215,7 @@ def _layout(table: ParameterTable) -> RamModel:
         else:
             m_base[group, i] = value
     has_means = table.options.meanstructure
-    reduction, offset = _reduce(table)
+    reduction, offset = linear_map(table)
     exogenous = [place[n] for n in table.variables.exogenous] if table.options.fixed_x else []
     return RamModel(
         variables, p, has_means, a_base, s_base, m_base, _slots(entries, v, n_groups), reduction, offset,
@@ -231,68 +241,3 @@ def _slots(entries: dict[tuple[int, int, int], list[int]], v: int, n_groups: int
     right = np.where(kind == DIRECTED, v + col, col)
     free = np.array(list(entries.values()), dtype=np.intp).reshape(-1, n_groups).T
     return Slots(kind, row, col, weight, row, right, free)
-
-
-def _reduce(table: ParameterTable) -> tuple[Array, Array]:
-    """The linear map from parameters to free rows: shared labels first, then `==` by its null space."""
-    column: dict[str, int] = {}
-    columns: list[int] = []
-    for number in table.free_rows:
-        name = table.rows[number].label or f"\0{number}"
-        columns.append(column.setdefault(name, len(column)))
-    reduction = np.zeros((len(columns), len(column)))
-    reduction[np.arange(len(columns)), columns] = 1.0
-    offset = np.zeros(len(columns))
-    if not table.equalities:
-        return reduction, offset
-    jacobian, residual = _linear_constraints(table, reduction)
-    particular = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
-    if not np.allclose(jacobian @ particular + residual, 0.0, atol=1e-9):
-        raise SpecError(
-            "The equality constraints of the model contradict one another; no values satisfy them all."
-        )
-    _, singular, right = np.linalg.svd(jacobian)
-    rank = int((singular > 1e-10 * singular[0]).sum())
-    return reduction @ right[rank:].T, reduction @ particular
-
-
-def _linear_constraints(table: ParameterTable, reduction: Array) -> tuple[Array, Array]:
-    """Jacobian (c, k) and value at zero (c,) of `lhs − rhs` for every `==`; SpecError where it bends."""
-    owner: dict[str, Array] = {}
-    fixed: dict[str, float] = {}
-    for x, number in enumerate(table.free_rows):
-        owner.setdefault(table.rows[number].label, reduction[x])
-        owner[table.plabel(number)] = reduction[x]
-    for number, row in enumerate(table.rows):
-        if row.fixed is not None:
-            fixed[table.plabel(number)] = row.fixed
-            if row.label:
-                fixed[row.label] = row.fixed
-    defined = dict(table.definitions)
-    jacobian, residual = [], []
-    for constraint in table.equalities:
-        names = set(constraint.lhs.names + constraint.rhs.names)
-        if names & set(defined):
-            raise SpecError(
-                f"'{constraint.lhs} == {constraint.rhs}' uses a defined parameter; write it out in labels."
-            )
-        gradients = []
-        for value in (0.37, 1.61):
-            env = {n: fixed.get(n, value + 0.1 * i) for i, n in enumerate(sorted(names))}
-            gradient = dict.fromkeys(names, 0.0)
-            for side, sign in ((constraint.lhs, 1.0), (constraint.rhs, -1.0)):
-                for name, slope in side.gradient(env).items():
-                    gradient[name] += sign * float(slope)
-            level = float(constraint.lhs.evaluate(env)) - float(constraint.rhs.evaluate(env))
-            at_zero = level - sum(gradient[n] * env[n] for n in names if n in owner)
-            gradients.append((gradient, at_zero))
-        (first, at_zero), (second, other) = gradients
-        if not np.allclose([*first.values(), at_zero], [*second.values(), other], rtol=1e-9, atol=1e-9):
-            raise SpecError(
-                f"The engine cannot hold the nonlinear constraint '{constraint.lhs} == "
-                f"{constraint.rhs}' yet. "
-                "Remove it, or define the difference with := and look at its interval."
-            )
-        jacobian.append(sum((first[n] * owner[n] for n in names if n in owner), np.zeros(reduction.shape[1])))
-        residual.append(at_zero)
-    return np.array(jacobian), np.array(residual)

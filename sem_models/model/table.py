@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import combinations
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.model.effect_coding import sum_constraints
 from sem_models.model.expressions import Expression
 from sem_models.model.syntax import Constraint, Formula, Modifier, Syntax, point_at
 from sem_models.model.variables import Variables, classify
@@ -41,6 +42,7 @@ class TableOptions:
     auto_cov_y: bool = True
     group_equal: tuple[str, ...] = ()
     group_partial: tuple[str, ...] = ()
+    effect_coding: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Row:
     start: float | None = None
     user: bool = False
     exogenous: bool = False
+    lower: float | None = None
+    upper: float | None = None
 
     @property
     def free(self) -> bool:
@@ -82,6 +86,7 @@ class ParameterTable:
     groups: tuple[str, ...]
     definitions: tuple[tuple[str, Expression], ...] = ()
     equalities: tuple[Constraint, ...] = ()
+    inequalities: tuple[Constraint, ...] = ()
     options: TableOptions = field(default_factory=TableOptions)
 
     @cached_property
@@ -120,7 +125,8 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     definitions = tuple((str(c.lhs), c.rhs) for c in syntax.constraints if c.op == ":=")
     table = ParameterTable(
         tuple(rows), variables, tuple(groups), definitions,
-        tuple(c for c in syntax.constraints if c.op == "=="), options,
+        (*(c for c in syntax.constraints if c.op == "=="), *sum_constraints(rows, options.effect_coding)),
+        tuple(c for c in syntax.constraints if c.op in ("<", ">")), options,
     )  # fmt: skip
     _check_expressions(table, syntax)
     return table
@@ -141,20 +147,9 @@ def _refuse_unsupported(syntax: Syntax) -> None:
                 )
             )
         for modifier in formula.modifiers:
-            if modifier.kind in ("efa", "rv", "prior", "lower", "upper"):
+            if modifier.kind in ("efa", "rv", "prior"):
                 what = f"The engine cannot use the modifier {modifier.kind}() yet."
                 raise SpecError(point_at(syntax.source, modifier.span, what, "Remove the modifier."))
-    for constraint in syntax.constraints:
-        if constraint.op in ("<", ">"):
-            what = f"The engine cannot hold inequality constraints ('{constraint.op}') yet."
-            raise SpecError(
-                point_at(
-                    syntax.source,
-                    constraint.span,
-                    what,
-                    "Remove the constraint and look at the estimate's interval.",
-                )
-            )
     for block in syntax.blocks:
         if block.kind != "group":
             what = f"The engine cannot estimate '{block.kind}:' blocks yet."
@@ -215,6 +210,12 @@ def _user_row(formula: Formula, block: int, n_groups: int, source: str) -> Row:
             row = replace(row, label=str(value))
         elif modifier.kind == "equal" and value is not None:
             row = replace(row, label=f"={value}")
+        elif modifier.kind == "lower" and value is not None:
+            row = replace(row, lower=float(value))
+        elif modifier.kind == "upper" and value is not None:
+            row = replace(row, upper=float(value))
+    if row.lower is not None and row.upper is not None and row.lower > row.upper:
+        raise SpecError(f"{row.name} cannot be above {row.lower:g} and below {row.upper:g} at once.")
     return row
 
 
@@ -225,7 +226,8 @@ def _markers(rows: list[Row], variables: Variables, options: TableOptions) -> li
     for row in rows:
         if row.op == "=~" and row.lhs not in seen:
             seen.add(row.lhs)
-            if row.fixed is None and options.auto_fix_first and not options.std_lv:
+            marked = options.auto_fix_first and "loadings" not in options.effect_coding
+            if row.fixed is None and marked and not options.std_lv:
                 row = replace(row, fixed=1.0)
         out.append(row)
     return [replace(r, fixed=None) if r.fixed is not None and r.fixed != r.fixed else r for r in out]
@@ -247,6 +249,7 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
     for row in user:
         if row.op == "=~":
             loadings.setdefault(row.lhs, []).append(row.rhs)
+    free_means = options.int_lv_free or "intercepts" in options.effect_coding
     if options.auto_fix_single:
         for items in loadings.values():
             if (
@@ -277,7 +280,7 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
         for name in exogenous:
             add(name, "~1", "", exogenous=options.fixed_x)
         for name in variables.latent:
-            add(name, "~1", "", fixed=None if options.int_lv_free else 0.0)
+            add(name, "~1", "", fixed=None if free_means else 0.0)
     return rows
 
 

@@ -87,7 +87,7 @@ def _head(fit: Fit) -> list[str]:
     lines += [
         _pair("Estimator", head.estimator),
         _pair("Missing answers", head.missing),
-        _pair("Number of model parameters", str(fit.solved.ram.n_params)),
+        _pair("Number of model parameters", str(fit.solved.ram.n_counted)),
         _pair("Number of observations", f"used {head.n_used}", f"of {head.n_available}"),
     ]
     if len(head.groups) > 1:

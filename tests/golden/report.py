@@ -9,7 +9,7 @@ from typing import Any
 
 import sem_models as sm
 
-from .reference import TOLERANCES, Gaps
+from .reference import TOLERANCES, Gaps, gaps_for
 from .test_reference_cases import GOLDEN, KINDS, LATER, NOT_CONVERGING, NOT_IDENTIFIED, TOO_FEW_ROWS, measure
 
 MEANING = {
@@ -63,7 +63,7 @@ def _verdict(case: dict[str, Any], later: dict[str, str]) -> tuple[str, str | Ga
     if name in later:
         return "refused by name", later[name]
     result = json.loads((GOLDEN / "results" / f"{name}.json").read_text(encoding="utf-8"))
-    gaps = Gaps()
+    gaps = gaps_for(result)
     try:
         measure(case, result, gaps, Path(GOLDEN))
     except sm.IdentificationError:

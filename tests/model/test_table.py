@@ -182,8 +182,6 @@ REFUSALS = {
     "x1 | t1": "thresholds",
     "x1 ~*~ x1": "response scales",
     "f <~ x1 + x2": "formative",
-    "f =~ x1 + lower(0)*x2": "lower()",
-    "f =~ x1 + b*x2\nb > 0": "inequality",
     "level: 1\nf =~ x1 + x2\nlevel: 2\nf =~ x1 + x2": "'level:' blocks",
 }
 
