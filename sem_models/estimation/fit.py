@@ -101,7 +101,7 @@ def fit(
     )
     assert isinstance(text, str)
     if options.get("constraints"):
-        text = f"{text}\n{options['constraints']}"
+        text = f"{text}\n{_constraints(options['constraints'])}"
     syntax = parse(text)
     resolved = resolve(
         {**options, "ordered": tuple(ordered) if not isinstance(ordered, bool) else ordered},
@@ -235,6 +235,16 @@ def _specification(model: Any) -> tuple[str, ModelSpec | None]:
             "lavaan syntax."
         )
     return model.id, model
+
+
+def _constraints(given: Any) -> str:
+    """The text of `constraints=`, checked by itself so that an error points into it."""
+    text = given if isinstance(given, str) else "\n".join(map(str, given))
+    try:
+        parse(text)
+    except SpecError as problem:
+        raise SpecError(f"constraints=: {problem}") from None
+    return text
 
 
 def _frame(data: Any) -> pd.DataFrame | None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -126,7 +127,7 @@ def _checked_parts(path: Path) -> dict[str, bytes]:
         cut = path.read_bytes()[:2] == b"PK"
         what = "is damaged or cut short. Save the fit again." if cut else ""
         raise DataError(f"'{path.name}' {what}" if cut else f"{foreign} It is no zip file.") from None
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, SEMError):
             raise
         raise DataError(f"'{path.name}' is damaged and cannot be unpacked. Save the fit again.") from None
