@@ -32,7 +32,6 @@ class Constrained:
     solution: Solution
     normals: Array
     n_equalities: int
-    active: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def _finished(
     if len(normals):
         gradient = gradient - normals.T @ np.linalg.lstsq(normals.T, gradient, rcond=None)[0]
     solution = Solution(point, gradient, outcome, steps, left)
-    return Constrained(solution, normals, e, tuple(int(i) for i in active))
+    return Constrained(solution, normals, e)
 
 
 def on_the_constraints(found: Constrained, ram: RamModel) -> tuple[RamModel, Array]:

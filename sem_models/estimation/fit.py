@@ -13,9 +13,9 @@ import numpy as np
 
 from sem_models.errors import DataError, SpecError
 from sem_models.estimation import trail
-from sem_models.estimation.data_options import TWO_STAGE
 from sem_models.estimation.bounds import parameter_bounds
 from sem_models.estimation.constrained import minimize_constrained, on_the_constraints
+from sem_models.estimation.data_options import TWO_STAGE
 from sem_models.estimation.identification import check_identified
 from sem_models.estimation.least_squares import LeastSquares, least_squares
 from sem_models.estimation.objective import NormalTheory

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.estimation.bounds import BOUNDS
 from sem_models.estimation.data_options import (
     NAMES as DATA_NAMES,
 )
@@ -23,7 +24,6 @@ from sem_models.estimation.data_options import (
     missing_method,
     refuse_rows,
 )
-from sem_models.estimation.bounds import BOUNDS
 from sem_models.estimation.estimators import (
     ESTIMATORS,
     RESIDUAL_TESTS,

@@ -88,7 +88,8 @@ def restrictions(table: ParameterTable, lower: Array, upper: Array) -> Restricti
             if np.isfinite(bound):
                 above.append(_bound(x, float(bound), sign, len(lower)))
                 texts.append(f"{labels[number]} {mark} {bound:g}")
-    return Restrictions(tuple(names.function(c, 1.0) for c in equalities), tuple(above), tuple(texts))
+    held = tuple(names.function(c, 1.0) for c in equalities)
+    return Restrictions(held, tuple(above), tuple(texts))
 
 
 def _bound(x: int, bound: float, sign: float, q: int) -> Callable[[Array], tuple[float, Array]]:

@@ -106,9 +106,15 @@ def compare_difference_tests(
             gaps.add("lrt", f"{name} {key}", min(gap, gap / max(abs(expected[key]), 1e-12)))
 
 
+AT_A_BOUND = {"v86_hs_bounds"}
+"""Modification indices at an active bound differ on purpose: freeing visual =~ x7 there lowers χ² by 3.95,
+our index says 3.74, the reference 42.85; x4 ~~ x7 by 7.28, 7.14 against 17.27 (docs/parity.md)."""
+
+
 def compare_further(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
     """Everything of this module that one fitted model's reference holds."""
-    compare_modification(fit, reference, gaps, where)
+    if reference.get("id") not in AT_A_BOUND:
+        compare_modification(fit, reference, gaps, where)
     if "test" in reference.get("score_test", {}):
         stored = reference["score_test"]
         compare_score_tests(fit, stored["test"], stored["uni"], gaps, where, None)
