@@ -10,9 +10,9 @@ from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
-from sem_models.observed.rows import Rows, score_products
+from sem_models.observed.rows import Piece, Rows, score_products
 
-ScoresOf = Callable[[slice], Array]
+ScoresOf = Callable[[Piece], Array]
 
 
 def free_scores(objective: NormalTheory, point: Point, rows: tuple[Rows, ...]) -> Array:
@@ -43,14 +43,19 @@ def score_meat(objective: NormalTheory, point: Point, rows: tuple[Rows, ...]) ->
 
 
 def _slot_scores(objective: NormalTheory, point: Point, block: Rows, group: int) -> ScoresOf:
-    """The scores (n, slots) of any slice of one group's rows."""
+    """The scores (n, slots) of any piece of one group's rows."""
     ram, patterns = objective.ram, objective.patterns
     mu = point.at.mu[group] if ram.has_means else objective.sample_mean[group]
     if len(patterns.group) == ram.n_groups:
         weight = point.parts.weight[group]
         return lambda piece: kernels.case_scores(ram.slots, point.at, weight, block.values[piece] - mu, group)
     jac = moment_space.jacobian(ram.slots, point.at)[group]
-    return lambda piece: (
-        moment_likelihood.moment_scores(point.parts, patterns, block.values[piece], mu, block.pattern[piece])
-        @ jac
-    )
+
+    def of_piece(piece: Piece) -> Array:
+        values, pattern = block.values[piece], block.pattern[piece]
+        if isinstance(piece, np.ndarray):  # one pattern: no detour through the moments
+            centered = np.where(np.isnan(values), 0.0, values - mu)
+            return kernels.case_scores(ram.slots, point.at, point.parts.weight[pattern[0]], centered, group)
+        return moment_likelihood.moment_scores(point.parts, patterns, values, mu, pattern) @ jac
+
+    return of_piece

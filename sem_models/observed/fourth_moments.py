@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sem_models.model.ram import Array, IntArray
-from sem_models.observed.rows import Rows, pieces, score_products
+from sem_models.observed.rows import Piece, Rows, pieces, score_products
 from sem_models.observed.withheld import WithheldRows
 
 
@@ -34,7 +34,7 @@ def asymptotic_covariance(rows: Rows | WithheldRows, exogenous: IntArray) -> Arr
         cov += (centered if weight is None else centered * weight[piece, None]).T @ centered
     slopes = np.linalg.solve(cov[np.ix_(exogenous, exogenous)], cov[exogenous])
 
-    def products(piece: slice) -> Array:
+    def products(piece: Piece) -> Array:
         centered = values[piece] - mean
         if not len(exogenous):
             return np.concatenate([centered[:, i] * centered[:, j], centered], axis=1)
@@ -53,7 +53,7 @@ def asymptotic_covariance(rows: Rows | WithheldRows, exogenous: IntArray) -> Arr
     else:
         level[: len(i)] = ((cov - cov[:, exogenous] @ slopes) / total)[i, j]
 
-    def deviations(piece: slice) -> Array:
+    def deviations(piece: Piece) -> Array:
         found = products(piece) - level
         return np.nan_to_num(found) if some_missing else found
 

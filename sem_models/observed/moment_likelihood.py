@@ -11,6 +11,9 @@ import numpy as np
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.patterns import Discrepancy, Patterns, sum_by_group
 
+ONE_PATTERN = 100
+"""Rows from which it pays to see whether they share a pattern."""
+
 
 def curvature(parts: Discrepancy, patterns: Patterns, n_groups: int, *, observed: bool) -> Array:
     """Second derivative of ½ Σ_t share_t value_t in the moments, (g, r, r); expected if not `observed`."""
@@ -66,10 +69,14 @@ def moment_scores(
     values (n_rows, p) with NaN where missing; mu (p,); pattern (n_rows,) each row's pattern.
     """
     centered = np.where(np.isnan(values), 0.0, values - mu)
-    weight = parts.weight[pattern]
-    z = (weight @ centered[..., None])[..., 0]
     i, j = np.tril_indices(values.shape[1])
-    sigma = np.where(i == j, 0.5, 1.0) * (z[:, i] * z[:, j] - weight[:, i, j])
+    if len(pattern) > ONE_PATTERN and (pattern == pattern[0]).all():
+        weight = parts.weight[pattern[0]]
+        z = centered @ weight
+    else:
+        weight = parts.weight[pattern]
+        z = (weight @ centered[..., None])[..., 0]
+    sigma = np.where(i == j, 0.5, 1.0) * (z[:, i] * z[:, j] - weight[..., i, j])
     return np.concatenate([sigma, z], axis=1)
 
 

@@ -15,6 +15,11 @@ from sem_models.model.ram import Array, IntArray
 PIECE = 8_192
 """Rows handled at a time."""
 
+MANY = 20_000
+"""Rows from which it pays to walk them by missing pattern."""
+
+Piece = slice | IntArray
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -40,25 +45,38 @@ def pieces(n_rows: int, size: int = PIECE) -> Iterator[slice]:
         yield slice(start, min(start + size, n_rows))
 
 
-def score_products(rows: Rows, score_of: Callable[[slice], Array], n_scores: int) -> Array:
+def walk(rows: Rows) -> Iterator[Piece]:
+    """Pieces that cover the rows; those given by index, of many incomplete rows, hold one pattern each."""
+    n = len(rows.values)
+    if n <= MANY or rows.pattern.min() == rows.pattern.max():
+        yield from pieces(n)
+        return
+    order = np.argsort(rows.pattern, kind="stable")
+    starts = np.flatnonzero(np.diff(rows.pattern[order])) + 1
+    for of_pattern in np.split(order, starts):
+        for piece in pieces(len(of_pattern)):
+            yield of_pattern[piece]
+
+
+def score_products(rows: Rows, score_of: Callable[[Piece], Array], n_scores: int) -> Array:
     """Σ s sᵀ (m, m) over independent units of one group: rows, weighted, or sums within clusters.
 
-    `score_of` gives the unweighted scores (n, m) of a slice of rows. Clusters c = 1 … C get the factor
+    `score_of` gives the unweighted scores (n, m) of a piece of the rows. Clusters c = 1 … C get the factor
     C / (C − 1) against the bias of few of them (Binder, 1983; Muthén & Satorra, 1995, eq. 8–9).
     """
     if rows.cluster is None:
         total = np.zeros((n_scores, n_scores))
-        for piece in pieces(len(rows.values)):
+        for piece in walk(rows):
             scores = score_of(piece)
             if rows.weight is not None:
-                scores = scores * rows.weight[piece, None]
+                scores = scores * rows.weight[piece][:, None]
             total += scores.T @ scores
         return total
     sums = np.zeros((rows.n_clusters, n_scores))
-    for piece in pieces(len(rows.values)):
+    for piece in walk(rows):
         scores = score_of(piece)
         if rows.weight is not None:
-            scores = scores * rows.weight[piece, None]
+            scores = scores * rows.weight[piece][:, None]
         order = np.argsort(rows.cluster[piece], kind="stable")
         members = rows.cluster[piece][order]
         first = np.flatnonzero(np.r_[True, members[1:] != members[:-1]])

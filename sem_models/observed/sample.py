@@ -299,14 +299,23 @@ def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     if all(parts == [name] for name, parts in parts_of.items()):
         plain = [data[name] for name in variables]
         if all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "fiub" for c in plain):
-            values = np.array([c.to_numpy() for c in plain], dtype=np.float64).T
-            if np.isfinite(values).all() or not np.isinf(values).any():
-                return np.ascontiguousarray(values)
+            values = _side_by_side([c.to_numpy() for c in plain])
+            if np.isfinite(values.sum()) or not np.isinf(values).any():
+                return values
     columns = []
     for name in variables:
         parts = [_as_float(data[part], part) for part in parts_of[name]]
         columns.append(parts[0] if len(parts) == 1 else np.prod(parts, axis=0))
     return np.column_stack(columns)
+
+
+def _side_by_side(columns: Sequence[Array]) -> Array:
+    """A row-major float64 copy (n, p), made in pieces that fit the cache; always our own."""
+    values = np.empty((len(columns[0]), len(columns)))
+    for piece in pieces(len(values)):
+        for j, column in enumerate(columns):
+            values[piece, j] = column[piece]
+    return values
 
 
 def _as_float(column: pd.Series, name: str) -> Array:

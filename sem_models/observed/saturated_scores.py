@@ -7,7 +7,7 @@ import numpy as np
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
 from sem_models.observed.patterns import discrepancy
-from sem_models.observed.rows import Rows, score_products
+from sem_models.observed.rows import Piece, Rows, score_products
 from sem_models.observed.sample import Sample
 
 
@@ -19,7 +19,7 @@ def saturated_meat(sample: Sample) -> Array:
     out = []
     for rows, mean in zip(sample.rows, sample.mean, strict=True):
 
-        def scores(piece: slice, rows: Rows = rows, mean: Array = mean) -> Array:
+        def scores(piece: Piece, rows: Rows = rows, mean: Array = mean) -> Array:
             return moment_likelihood.moment_scores(
                 parts, sample.patterns, rows.values[piece], mean, rows.pattern[piece]
             )
