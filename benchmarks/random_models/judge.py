@@ -76,8 +76,9 @@ def look(fit: sm.Fit) -> str:
     free = estimates["se"].ne(0) & estimates["op"].ne(":=")
     if status.ok and not np.isfinite(estimates.loc[free, ["est", "se"]].to_numpy()).all():
         return "no standard error, and no reason"
-    if not np.isfinite(measures[["chisq", "logl", "cfi", "rmsea", "srmr"]]).all():
-        return "an index is undefined"
+    for name in ("chisq", "logl", "cfi", "rmsea", "srmr"):
+        if not np.isfinite(measures[name]) and "saturated model has no maximum" not in fit.why(name):
+            return f"{name} is undefined"
     return _optimum(solved)
 
 

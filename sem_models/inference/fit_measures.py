@@ -15,6 +15,7 @@ from sem_models.inference import measures as m
 from sem_models.inference import residuals
 from sem_models.inference.baseline import baseline_model
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
+from sem_models.inference.no_saturated import WHY, undefined
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.test_statistics import ChiSquare, n_moments
 from sem_models.model.ram import Array
@@ -48,6 +49,13 @@ def fit_measures(solved: Solved) -> Measures:
     """Every measure that is defined; χ²-based ones need a converged solution."""
     out = Measures()
     v = out.values
+    if not solved.sample.saturated:
+        v.update(npar=float(solved.ram.n_params), df=float(solved.df))
+        if solved.options.robust:
+            v["df_scaled"] = v["df"]
+        _likelihood(v, solved)
+        out.why_not(undefined(robust=solved.options.robust), WHY)
+        return out
     sample, n, g = solved.sample, float(solved.sample.n), len(solved.sample.groups)
     test, robust = solved.chi_square, solved.options.robust
     p = len(sample.variables)

@@ -19,6 +19,7 @@ from sem_models.inference.effects import effects
 from sem_models.inference.fit_measures import Measures, fit_measures
 from sem_models.inference.header import Header, Status
 from sem_models.inference.nested import Method
+from sem_models.inference.no_saturated import WHY as NO_SATURATED
 from sem_models.inference.solved import Solved
 from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
@@ -68,6 +69,7 @@ class Fit:
         s, options = self.solved.sample, self.solved.options
         sizes = dict(zip(s.groups, s.counts, strict=True))
         notes = tuple(f"{n} rows dropped: {reason}" for reason, n in s.dropped.items()) + self.status.reasons
+        notes += () if s.saturated else (NO_SATURATED,)
         return Header(
             options.estimator, options.missing, s.n_available, s.n_used, s.n_available - s.n_used, sizes,
             self.status.converged, self.status.admissible, notes,

@@ -71,7 +71,9 @@ class Solved:
 
     @cached_property
     def saturated_value(self) -> float:
-        """The discrepancy's value at the saturated moments; 0 for least squares."""
+        """The discrepancy's value at the saturated moments; 0 for least squares, NaN where there are none."""
+        if not self.sample.saturated:
+            return float("nan")
         return saturated_value(self.sample) if self.options.discrepancy == "ML" else 0.0
 
     @cached_property
@@ -101,8 +103,8 @@ class Solved:
     @cached_property
     def traces(self) -> tuple[float, float] | None:
         """tr(A⁻¹B) of the saturated and of this model, or None where either does not exist."""
-        covariance = self.covariance
-        if self.sample.rows is None or covariance.meat is None or covariance.singular:
+        covariance, sample = self.covariance, self.sample
+        if sample.rows is None or not sample.saturated or covariance.meat is None or covariance.singular:
             return None
         return self.saturated_trace, float(np.trace(np.linalg.solve(covariance.information, covariance.meat)))
 

@@ -14,6 +14,7 @@ from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome
 from sem_models.estimation.units import param_units
 from sem_models.inference.culprits import culprits, observed_information, row_name
+from sem_models.inference.no_saturated import WHY
 from sem_models.inference.residuals import bollen
 from sem_models.model.ram import Array
 from sem_models.observed.patterns import complete_patterns
@@ -60,7 +61,8 @@ def symptoms(solved: Solved) -> tuple[Finding, ...]:
         *_beyond_one(solved),
     ]
     troubled = bool(found)
-    found += [*_indicators(solved, troubled), *_residuals(solved, troubled), *_scales(solved), *_size(solved)]
+    found += [*_indicators(solved, troubled), *_residuals(solved, troubled), *_saturated(solved)]
+    found += [*_scales(solved), *_size(solved)]
     return tuple(sorted(found, key=lambda f: f.severity != "problem"))
 
 
@@ -278,6 +280,14 @@ def _residuals(solved: Solved, troubled: bool, *, most: int = 5) -> Iterator[Fin
         yield Finding(
             "residual", "note", f"{first} ~~ {second}", sample.groups[g], value,
             f"{first} and {second}{_where(solved, g)} correlate {abs(value):.2f} {more} than the model says.",
+        )  # fmt: skip
+
+
+def _saturated(solved: Solved) -> Iterator[Finding]:
+    if not solved.sample.saturated:
+        yield Finding(
+            "saturated model", "note", "rows", "", float(solved.sample.n_used),
+            f"{WHY} χ² and the indices made of it are undefined.", "Use fewer items, or collect more rows.",
         )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from sem_models.observed.pairwise import check_answered_together, pairwise_of
 from sem_models.observed.pattern_moments import group_patterns
 from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
 from sem_models.observed.rows import Rows, pieces
-from sem_models.observed.saturated import saturated_moments
+from sem_models.observed.saturated import settled_moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Sample:
     variables (p,) in the order of the moments; groups the labels in order of first appearance; cov
     (g, p, p) and mean (g, p) saturated maximum likelihood moments; rows None for covariance input; gamma
     (g, r, r) the asymptotic covariance of √n_g (vech S, x̄) where it does not follow from complete rows
-    (pairwise and two-stage moments), with `missing` the treatment behind it.
+    (pairwise and two-stage moments), with `missing` the treatment behind it. `saturated` is False where the
+    incomplete data have no saturated estimates; cov and mean are then rough.
     """
 
     variables: tuple[str, ...]
@@ -63,6 +64,7 @@ class Sample:
     weighted: bool = False
     clustered: bool = False
     sizes: tuple[int, ...] = ()
+    saturated: bool = True
 
     @property
     def fingerprint(self) -> str:
@@ -185,6 +187,7 @@ def sample_from_data(
     weights_of: list[Array] | list[None] = [None] * len(labels)
     if weights is not None:
         weights_of = normalized_weights(weights, blocks, normalization, labels, group)
+    settled = True
     patterns, pattern_of = group_patterns(values_of, weights_of)
     rows = []
     for g, label in enumerate(labels):
@@ -201,13 +204,13 @@ def sample_from_data(
         cov, mean = np.stack([c for c, _ in found]), np.stack([m for _, m in found])
         patterns = complete_patterns(np.array([float(len(block)) for block in values_of]), mean, cov)
     else:
-        cov, mean = saturated_moments(patterns, len(labels))
+        cov, mean, settled = settled_moments(patterns, len(labels))
     for g, label in enumerate(labels):
         check_positive_definite(cov[g], variables, where=where_is(label, group))
     return Sample(
         tuple(variables), labels, patterns, cov, mean, has_means, tuple(rows), len(data), dropped,
         weighted=weights is not None, clustered=clusters is not None,
-        sizes=tuple(len(block) for block in blocks),
+        sizes=tuple(len(block) for block in blocks), saturated=settled,
     )  # fmt: skip
 
 

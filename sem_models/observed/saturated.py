@@ -18,12 +18,36 @@ TOLERANCE = 1e-11
 """Change of a step at which the moments count as found, in standard deviations."""
 
 
+SOUND = 0.01
+"""Smallest eigenvalue of the correlations on the way up to which moments are kept for want of a maximum."""
+
+
+class NoMaximum(DataError):
+    """The likelihood rises without bound, or too slowly; cov and mean are the last sound ones on the way."""
+
+    def __init__(self, cov: Array, mean: Array) -> None:
+        super().__init__(
+            "The means and covariances of the incomplete data could not be estimated: there are too few "
+            "answers for so many items, or some pairs of items are hardly ever answered together. Leave out "
+            "the items with the most missing answers, or merge groups."
+        )
+        self.cov, self.mean = cov, mean
+
+
+def settled_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array, bool]:
+    """Σ̃, μ̃ and True; where there is no maximum, rough values that serve as a beginning, and False."""
+    try:
+        return *saturated_moments(patterns, n_groups), True
+    except NoMaximum as rough:
+        return rough.cov, rough.mean, False
+
+
 def saturated_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
     """Σ̃ (g, p, p) and μ̃ (g, p) that maximize the normal likelihood of the observed values.
 
     EM for the multivariate normal with missing values (Little & Rubin, 2002, section 11.2), accelerated by
     squared extrapolation (Varadhan & Roland, 2008, SQUAREM, scheme S3), until Newton's method can finish.
-    Works in standard deviations of the observed values. Raises DataError where it does not settle.
+    Works in standard deviations of the observed values. Raises NoMaximum where it does not settle.
     """
     if patterns.complete:
         return patterns.cov.copy(), patterns.mean.copy()
@@ -35,7 +59,11 @@ def saturated_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
         mean=np.where(patterns.seen, (patterns.mean - center) / spread, 0.0),
         cov=patterns.cov / (spread[:, :, None] * spread[:, None, :]),
     )
-    found_cov, found_mean = _standardized_moments(scaled, n_groups)
+    try:
+        found_cov, found_mean = _standardized_moments(scaled, n_groups)
+    except NoMaximum as rough:
+        cov = rough.cov * unit[:, :, None] * unit[:, None, :]
+        raise NoMaximum(cov, mean + unit * rough.mean) from None
     return found_cov * unit[:, :, None] * unit[:, None, :], mean + unit * found_mean
 
 
@@ -45,13 +73,15 @@ def _standardized_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Arr
     state = np.concatenate(
         [np.zeros((n_groups, p)), _pack(np.broadcast_to(np.eye(p), (n_groups, p, p)))], axis=1
     )
-    tolerance = ROUGH
+    tolerance, sound = ROUGH, state
     for _ in range(MAX_STEPS):
         try:
             first = _em_step(state, patterns, share, n_groups)
             second = _em_step(first, patterns, share, n_groups)
         except np.linalg.LinAlgError:
             break  # the likelihood rises without bound towards a singular Σ
+        if _smallest(_unpack(second[:, p:], p)) > SOUND:
+            sound = second
         step, curve = first - state, second - 2 * first + state
         if np.abs(second - first).max() < tolerance:
             finished = _newton(second, patterns, n_groups)
@@ -62,11 +92,13 @@ def _standardized_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Arr
             tolerance = TOLERANCE
         length = -np.sqrt((step**2).sum() / max((curve**2).sum(), 1e-300))
         state = _extrapolate(state, step, curve, min(length, -1.0), second, p)
-    raise DataError(
-        "The means and covariances of the incomplete data could not be estimated: there are too few answers "
-        "for so many items, or some pairs of items are hardly ever answered together. Leave out the items "
-        "with the most missing answers, or merge groups."
-    )
+    raise NoMaximum(_unpack(sound[:, p:], p), sound[:, :p])
+
+
+def _smallest(cov: Array) -> float:
+    """Smallest eigenvalue of the correlations of any group."""
+    sd = np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
+    return float(np.linalg.eigvalsh(cov / (sd[:, :, None] * sd[:, None, :]))[:, 0].min())
 
 
 def _newton(state: Array, patterns: Patterns, n_groups: int) -> tuple[Array, Array] | None:

@@ -15,6 +15,7 @@ from sem_models.observed import moment_likelihood
 from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
+from sem_models.observed.saturated import NoMaximum
 from sem_models.observed.saturated_scores import saturated_meat
 
 
@@ -25,6 +26,8 @@ def first_stage(sample: Sample, exogenous: IntArray, *, kept: int, robust: bool)
     times the covariance of (vech Σ̃, μ̃): H⁻¹ with H the observed information, or H⁻¹ B H⁻¹. Fixed
     covariates do not vary.
     """
+    if not sample.saturated:
+        raise NoMaximum(sample.cov, sample.mean)
     p = len(sample.variables)
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)
     information = moment_likelihood.curvature(parts, sample.patterns, len(sample.groups), observed=True)

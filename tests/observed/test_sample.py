@@ -10,6 +10,7 @@ from scipy.stats import multivariate_normal
 from sem_models.errors import DataError, SpecError
 from sem_models.observed.moments import sample_from_moments
 from sem_models.observed.sample import Sample, sample_from_data
+from sem_models.observed.saturated import saturated_moments
 
 ITEMS = ("t1", "t2", "t3")
 
@@ -125,13 +126,19 @@ def test_em_is_invariant_to_the_items_scale(holes: pd.DataFrame) -> None:
 
 
 def test_too_few_answers_for_so_many_items_is_told() -> None:
-    """Nearly as many items as rows and many holes: the saturated likelihood has no maximum."""
+    """Nearly as many items as rows and many holes: the saturated likelihood has no maximum.
+
+    A model may have one all the same, so the sample holds rough moments and says so.
+    """
     rng = np.random.default_rng(26)
     values = rng.normal(size=(24, 18))
     values[rng.random((24, 18)) < 0.3] = np.nan
     frame = pd.DataFrame(values, columns=[f"x{i}" for i in range(18)])
+    sample = sample_from_data(frame, tuple(frame.columns), missing="fiml")
+    assert not sample.saturated
+    assert np.linalg.eigvalsh(sample.cov[0])[0] > 0
     with pytest.raises(DataError, match="too few answers for so many items"):
-        sample_from_data(frame, tuple(frame.columns), missing="fiml")
+        saturated_moments(sample.patterns, 1)
 
 
 def test_covariance_input_is_rescaled_and_ordered(answers: pd.DataFrame) -> None:
