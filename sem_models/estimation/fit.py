@@ -216,7 +216,8 @@ def _solve_held(
     along, params = on_the_constraints(found, ram)
     objective = replace(objective, ram=along)
     solution = replace(found.solution, point=objective.at(params), gradient=np.zeros(along.n_params))
-    return Solved(table, along, sample, options, objective, solution)
+    kept = trail.with_trail(solution, (trail.HELD, solution))
+    return Solved(table, along, sample, options, objective, kept)
 
 
 def _specification(model: Any) -> tuple[str, ModelSpec | None]:

@@ -10,6 +10,7 @@ from sem_models.estimation.optimizer import Outcome, Solution
 FROM_MOMENTS = "starting values from the moments"
 GIVEN = "starting values as given"
 AS_COMPLETE = "the EM moments fitted as if complete"
+HELD = "starting values from the moments, within the restrictions"
 PLAIN = "plain starting values, all paths zero"
 
 

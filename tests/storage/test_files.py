@@ -39,6 +39,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "FIML in groups": {"missing": "fiml", "estimator": "MLR", **GROUPS},
     "several tests": {"test": ["satorra.bentler", "browne.residual.adf", "mean.var.adjusted"]},
     "MLR in groups": {"estimator": "MLR", "group": "active"},
+    "bounds": {"bounds": "pos.var"},
+    "restricted": {"constraints": "a > 0\nb == a^2 + 0.1"},
+    "two stages": {"missing": "robust.two.stage"},
+    "pairwise": {"missing": "pairwise", "estimator": "ULSMV"},
     "std_lv": {"std_lv": True, "meanstructure": True},
 }
 
