@@ -63,7 +63,7 @@ def designs(solved: Solved) -> tuple[Design, ...]:
 
 
 def _layers(table: ParameterTable, latent: Sequence[str]) -> tuple[IntArray, ...]:
-    """Positions of the latent variables with indicators of their own, then of those measured by the former."""
+    """Positions of the latent variables with indicators of their own, then of those these measure."""
     place = {name: i for i, name in enumerate(latent)}
     indicators = {name: {r.rhs for r in table.rows if r.op == "=~" and r.lhs == name} for name in latent}
     layers: list[IntArray] = []
@@ -88,7 +88,9 @@ def _held(a_mat: Array, s_mat: Array, cov_all: Array, held: IntArray, p: int) ->
     s_cut[:, held] = 0.0
     total = np.linalg.inv(np.eye(len(a_mat)) - a_cut)[:p]
     effects = total[:, held]
-    return effects, total @ s_cut @ total.T + effects @ cov_all[np.ix_(held, held)] @ effects.T
+    return np.asarray(effects), np.asarray(
+        total @ s_cut @ total.T + effects @ cov_all[np.ix_(held, held)] @ effects.T
+    )
 
 
 def score_rows(
@@ -100,7 +102,7 @@ def score_rows(
     score is not determined by the answers there are.
     """
     seen = ~np.isnan(values)
-    scores = np.full((len(values), len(design.latent_mean)), np.nan)
+    scores: Array = np.full((len(values), len(design.latent_mean)), np.nan)
     spread = np.full_like(scores, np.nan) if errors else None
     for rows, answered in _by_pattern(seen):
         if not answered.any():
@@ -126,10 +128,13 @@ def _weights(design: Design, answered: IntArray, method: ScoreMethod) -> tuple[A
     """Weights (l, o) of the answered deviations, and the variance (l,) of score minus latent variable."""
     if method == "regression":
         across = design.across[:, answered]
-        weights = np.linalg.solve(design.sigma[np.ix_(answered, answered)], across.T).T
-        return weights, np.diagonal(design.latent_cov) - (weights * across).sum(axis=1)
+        regression = np.linalg.solve(design.sigma[np.ix_(answered, answered)], across.T).T
+        return np.asarray(regression), np.asarray(
+            np.diagonal(design.latent_cov) - (regression * across).sum(axis=1)
+        )
     size = len(design.latent_mean)
-    weights, variance = np.full((size, len(answered)), np.nan), np.full(size, np.nan)
+    weights: Array = np.full((size, len(answered)), np.nan)
+    variance: Array = np.full(size, np.nan)
     for held, effects, omega in design.layers:
         reached = np.flatnonzero(np.abs(effects[answered]).max(axis=0) > 0)
         loadings = effects[np.ix_(answered, reached)]

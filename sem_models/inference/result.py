@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sem_models.inference.contrasts import Adjust, Contrast
     from sem_models.inference.diagnosis import Diagnosis
+    from sem_models.inference.factor_scores import ScoreMethod
     from sem_models.inference.score_tests import ScoreTests
     from sem_models.reports.summary import Summary
 
@@ -271,6 +272,20 @@ class Fit:
         from sem_models.inference.score_tests import score_tests
 
         return score_tests(self.solved, release, add)
+
+    def factor_scores(
+        self, method: ScoreMethod = "regression", *, se: bool = False, data: Any = None
+    ) -> pd.DataFrame:
+        """Scores of the latent variables, one row a customer, labelled by the data's index.
+
+        method "regression" (conditional means) or "bartlett" (unbiased given the latent variables); se=True
+        adds a column `X_se` each. With missing answers every row is scored by the answers it has; NaN where
+        they say nothing of a factor. data= scores other rows by this fit. Several groups have a column
+        `group` first.
+        """
+        from sem_models.inference.row_tables import score_table
+
+        return score_table(self.solved, method, errors=se, data=data)
 
     # ------------------------------------------------------------------ moments
 

@@ -46,7 +46,8 @@ class Sample:
     (g, p, p) and mean (g, p) saturated maximum likelihood moments; rows None for covariance input; gamma
     (g, r, r) the asymptotic covariance of √n_g (vech S, x̄) where it does not follow from complete rows
     (pairwise and two-stage moments), with `missing` the treatment behind it. `saturated` is False where the
-    incomplete data have no saturated estimates; cov and mean are then rough.
+    incomplete data have no saturated estimates; cov and mean are then rough. index holds the data frame's row
+    labels, for results by row.
     """
 
     variables: tuple[str, ...]
@@ -65,6 +66,7 @@ class Sample:
     clustered: bool = False
     sizes: tuple[int, ...] = ()
     saturated: bool = True
+    index: Any = None
 
     @property
     def fingerprint(self) -> str:
@@ -145,6 +147,12 @@ def group_labels(data: pd.DataFrame, group: str | None) -> tuple[str, ...]:
     return labels
 
 
+def membership_of(column: pd.Series, labels: Sequence[str]) -> IntArray:
+    """Number of each row's group, −1 where it has none or another."""
+    codes = {label: i for i, label in enumerate(labels)}
+    return np.array([codes.get(str(_tidy(v)), -1) if not pd.isna(v) else -1 for v in column], dtype=np.intp)
+
+
 def _tidy(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -170,7 +178,7 @@ def sample_from_data(
     labels = group_labels(data, group)
     weights = None if sampling_weights is None else weight_column(data, sampling_weights)
     clusters = None if cluster is None else cluster_column(data, cluster)
-    values = _numeric_columns(data, variables)
+    values = numeric_columns(data, variables)
     membership, keep, dropped = _used_rows(
         data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous,
         clusters=clusters,
@@ -210,7 +218,7 @@ def sample_from_data(
     return Sample(
         tuple(variables), labels, patterns, cov, mean, has_means, tuple(rows), len(data), dropped,
         weighted=weights is not None, clustered=clusters is not None,
-        sizes=tuple(len(block) for block in blocks), saturated=settled,
+        sizes=tuple(len(block) for block in blocks), saturated=settled, index=data.index,
     )  # fmt: skip
 
 
@@ -230,8 +238,7 @@ def _used_rows(
     dropped: dict[str, int] = {}
     keep = np.ones(len(values), dtype=bool)
     if group is not None:
-        codes = {label: i for i, label in enumerate(labels)}
-        membership = np.array([codes.get(str(_tidy(v)), -1) if not pd.isna(v) else -1 for v in data[group]])
+        membership = membership_of(data[group], labels)
         keep &= membership >= 0
         _count(dropped, "no group", int((membership < 0).sum()))
     if clusters is not None:
@@ -284,7 +291,7 @@ def _count(dropped: dict[str, int], reason: str, rows: int) -> None:
         dropped[reason] = rows
 
 
-def _numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
+def numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     """The variables as float64 (n, p); observed products `a:b` are computed from their columns."""
     if len(data) == 0:
         raise DataError("The data have no rows.")

@@ -1,8 +1,9 @@
 """Values to JSON and arrays, and back. Only the listed classes are ever made, so that reading runs no code.
 
 Numbers, text, lists and mappings stand as they are; anything else is an object with one key that starts
-with `$`: `$tuple`, `$set`, `$map` (pairs), `$float` (not finite), `$array` (its number), `$enum` (class,
-name), `$new` (class, fields, number) and `$ref` (the number of an object that stands elsewhere).
+with `$`: `$tuple`, `$set`, `$map` (pairs), `$float` (not finite), `$array` (its number), `$index` (row
+labels), `$enum` (class, name), `$new` (class, fields, number) and `$ref` (the number of an object that stands
+elsewhere).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 MODULES = (
     "sem_models.model.source",
@@ -65,6 +67,8 @@ class Encoder:
             return value if isfinite(value) else {"$float": str(value)}
         if isinstance(value, np.ndarray):
             return {"$array": self._array(value)}
+        if isinstance(value, pd.Index):
+            return {"$index": [self.encode(v) for v in _labels(value)], "name": _label(value.name)}
         if isinstance(value, Enum):
             return {"$enum": [_class_name(type(value)), value.name]}
         if isinstance(value, list):
@@ -100,6 +104,18 @@ class Encoder:
         return {"$new": name, "fields": content, "number": number}
 
 
+def _labels(index: pd.Index) -> list[Any]:
+    """Row labels as numbers, text, or tuples of them; other kinds (dates) as text."""
+    return [
+        tuple(_label(part) for part in label) if isinstance(label, tuple) else _label(label)
+        for label in index.tolist()
+    ]
+
+
+def _label(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
 def _class_name(cls: type) -> str:
     if cls.__module__ not in MODULES:
         raise TypeError(f"{cls.__name__} has no place in a saved fit")
@@ -133,6 +149,11 @@ class Decoder:
             return _NOT_FINITE[inner]
         if kind == "$array":
             return self.arrays[inner]
+        if kind == "$index":
+            labels = [self.decode(v) for v in inner]
+            if labels and isinstance(labels[0], tuple):
+                return pd.MultiIndex.from_tuples(labels)
+            return pd.Index(labels, name=value["name"])
         if kind == "$enum":
             return _class(inner[0], Enum)[inner[1]]
         if kind == "$ref":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import sem_models as sm
 
 from .reference import Gaps
@@ -115,6 +117,32 @@ def compare_further(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: s
     """Everything of this module that one fitted model's reference holds."""
     if reference.get("id") not in AT_A_BOUND:
         compare_modification(fit, reference, gaps, where)
+    compare_factor_scores(fit, reference, gaps, where)
     if "test" in reference.get("score_test", {}):
         stored = reference["score_test"]
         compare_score_tests(fit, stored["test"], stored["uni"], gaps, where, None)
+
+
+def compare_factor_scores(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> None:
+    """The stored rows in units of the scores' spread, and mean and spread over all rows."""
+    for method, blocks in reference.get("factor_scores", {}).items():
+        if not isinstance(blocks, list):
+            continue
+        ours = fit.factor_scores(method)
+        for block in blocks:
+            names = block["names"]
+            mine = ours[ours.group == block["label"]] if len(fit.groups) > 1 else ours
+            rows = mine.loc[[number - 1 for number in block["case_idx"]], names].to_numpy()
+            theirs, spread = np.array(block["data"], dtype=float), np.array(block["sd"], dtype=float)
+            gap = np.nanmax(np.abs(rows - theirs) / np.where(spread > 0, spread, 1.0))
+            gaps.add("factor_scores", f"{where}{method} {block['label']}", gap)
+            if mine[names].isna().to_numpy().any():
+                # a row without answers to a factor's items has no Bartlett score; the reference gives some
+                # of them (v56, v57) the factor's mean with an error of 0, and counts it
+                continue
+            unit = np.where(spread > 0, spread, 1.0)
+            of_all = mine[names].mean().to_numpy() - np.array(block["mean"], dtype=float)
+            gaps.add("factor_scores", f"{where}{method} mean", np.abs(of_all / unit).max())
+            gaps.add(
+                "factor_scores", f"{where}{method} spread", np.abs((mine[names].std() - spread) / unit).max()
+            )

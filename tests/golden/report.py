@@ -28,6 +28,7 @@ MEANING = {
     "lrt": "difference tests",
     "mi": "modification indices, relative (absolute below 1)",
     "epc": "expected parameter changes, in their standard errors",
+    "factor_scores": "factor scores, in their standard deviations",
     "score_test": "score tests, relative (absolute below 1)",
     "implied": "implied moments, in standard deviations",
     "residual_cor": "residual correlations",
