@@ -50,9 +50,7 @@ def fit_measures(solved: Solved) -> Measures:
     out = Measures()
     v = out.values
     if not solved.sample.saturated:
-        v.update(npar=float(solved.ram.n_params), df=float(solved.df))
-        if solved.options.robust:
-            v["df_scaled"] = v["df"]
+        v.update(_without_saturated(solved))
         _likelihood(v, solved)
         out.why_not(undefined(robust=solved.options.robust), WHY)
         return out
@@ -110,6 +108,21 @@ def fit_measures(solved: Solved) -> Measures:
     v["mfi"], v["ecvi"] = m.mfi(test.statistic, df, n), m.ecvi(test.statistic, solved.ram.n_counted, n)
     _explain(out, solved, base)
     return out
+
+
+def _without_saturated(solved: Solved) -> dict[str, float]:
+    """What is known of a model that has nothing to be compared with, but its log-likelihood."""
+    ram, _ = baseline_model(solved.ram, solved.table, solved.sample, solved.options.rows.aux)
+    base_df = n_moments(solved.sample, ram.exogenous, has_means=ram.has_means) - ram.n_params
+    v = {"npar": float(solved.ram.n_params), "df": float(solved.df), "baseline_df": float(base_df)}
+    v.update(rmsea_ci_level=LEVEL, rmsea_close_h0=CLOSE, rmsea_notclose_h0=NOT_CLOSE, gfi_ci_level=LEVEL)
+    if solved.options.robust:
+        v.update(df_scaled=v["df"], baseline_df_scaled=v["baseline_df"], scaling_factor_h0=nan)
+        covariance, q = solved.covariance, solved.ram.n_free
+        if covariance.meat is not None and not covariance.singular and q:
+            solution = np.linalg.solve(covariance.information, covariance.meat)
+            v["scaling_factor_h0"] = float(np.trace(solution)) / q
+    return v
 
 
 def _baseline(solved: Solved) -> tuple[Objective, AnyPoint, ChiSquare]:

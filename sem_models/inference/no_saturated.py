@@ -14,14 +14,28 @@ _RESIDUAL = (
     "rmr", "rmr_nomean", "srmr", "srmr_bentler", "srmr_bentler_nomean", "crmr", "crmr_nomean",
     "srmr_mplus", "srmr_mplus_nomean",
 )  # fmt: skip
-_OTHER = ("fmin", "unrestricted_logl", "cn_05", "cn_01", "gfi", "agfi_lisrel", "pgfi", "mfi", "ecvi")
+_GFI = ("gfi", "gfi_ci_lower", "gfi_ci_upper")
+_OTHER = (
+    "fmin",
+    "unrestricted_logl",
+    "cn_05",
+    "cn_01",
+    "gfi",
+    "gfi_ci_lower",
+    "gfi_ci_upper",
+    "gfi_lisrel",
+    "agfi_lisrel",
+    "pgfi",
+    "mfi",
+    "ecvi",
+)
 
 
 def undefined(*, robust: bool) -> tuple[str, ...]:
     """Names of the measures that compare with the saturated model, or with moments estimated by it."""
     plain = (*_TESTS, *_INCREMENTAL, *_RMSEA, *_RESIDUAL, *_OTHER)
-    more = tuple(f"{name}_robust" for name in ("cfi", "tli", "nnfi", "rni", *_RMSEA))
+    more = tuple(f"{name}_robust" for name in ("cfi", "tli", "nnfi", "rni", *_RMSEA, *_GFI))
     if robust:
         more += tuple(f"{name}_scaled" for name in (*_TESTS, *_INCREMENTAL, *_RMSEA))
-        more += ("chisq_scaling_factor", "baseline_chisq_scaling_factor")
+        more += ("chisq_scaling_factor", "baseline_chisq_scaling_factor", "scaling_factor_h1")
     return plain + more

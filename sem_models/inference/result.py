@@ -295,8 +295,10 @@ class Fit:
         return self._moments(self.solved.point.at.sigma, mu)
 
     def sample_moments(self) -> dict[str, dict[str, Any]]:
-        """The saturated moments the model is compared with (EM estimates when answers are missing)."""
-        return self._moments(self.solved.sample.cov, self.solved.sample.mean)
+        """The saturated moments the model is compared with (EM estimates when answers are missing); NaN without any."""
+        s = self.solved.sample
+        blank = 0.0 if s.saturated else np.nan
+        return self._moments(s.cov + blank, s.mean + blank)
 
     def latent_moments(self) -> dict[str, dict[str, Any]]:
         """Model-implied covariances and means of the latent variables, by group label."""
@@ -311,7 +313,8 @@ class Fit:
         }
 
     def residuals(self, type: Literal["raw", "cor", "cor_bentler"] = "raw") -> dict[str, dict[str, Any]]:
-        """Observed minus implied moments by group: "raw", "cor" (Bollen) or "cor_bentler" (scaled by s)."""
+        """Observed minus implied moments by group: "raw", "cor" (Bollen) or "cor_bentler" (scaled by s); NaN without
+        saturated moments."""
         kinds = {
             "raw": residual_kinds.raw,
             "cor": residual_kinds.bollen,
@@ -322,7 +325,10 @@ class Fit:
         s, at = self.solved.sample, self.solved.point.at
         mu = at.mu if self.solved.ram.has_means else s.mean
         found = [kinds[type](s.cov[g], s.mean[g], at.sigma[g], mu[g]) for g in range(len(self.groups))]
-        return self._moments(np.stack([r.cov for r in found]), np.stack([r.mean for r in found]))
+        blank = 0.0 if s.saturated else np.nan
+        return self._moments(
+            np.stack([r.cov for r in found]) + blank, np.stack([r.mean for r in found]) + blank
+        )
 
     # ------------------------------------------------------------------ when something is wrong
 

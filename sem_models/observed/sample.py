@@ -35,7 +35,7 @@ from sem_models.observed.pairwise import check_answered_together, pairwise_of
 from sem_models.observed.pattern_moments import group_patterns
 from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
 from sem_models.observed.rows import Rows, pieces
-from sem_models.observed.saturated import settled_moments
+from sem_models.observed.saturated import NoMaximum, settled_moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +213,8 @@ def sample_from_data(
         patterns = complete_patterns(np.array([float(len(block)) for block in values_of]), mean, cov)
     else:
         cov, mean, settled = settled_moments(patterns, len(labels))
+        if not settled and missing == "fiml.x" and exogenous:
+            raise NoMaximum(cov, mean)  # the covariates' moments would be part of the model
     for g, label in enumerate(labels):
         check_positive_definite(cov[g], variables, where=where_is(label, group))
     return Sample(
