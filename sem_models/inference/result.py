@@ -295,7 +295,10 @@ class Fit:
         return self._moments(self.solved.point.at.sigma, mu)
 
     def sample_moments(self) -> dict[str, dict[str, Any]]:
-        """The saturated moments the model is compared with (EM estimates when answers are missing); NaN without any."""
+        """The saturated moments the model is compared with: EM estimates when answers are missing.
+
+        NaN where the data have none.
+        """
         s = self.solved.sample
         blank = 0.0 if s.saturated else np.nan
         return self._moments(s.cov + blank, s.mean + blank)
@@ -313,8 +316,10 @@ class Fit:
         }
 
     def residuals(self, type: Literal["raw", "cor", "cor_bentler"] = "raw") -> dict[str, dict[str, Any]]:
-        """Observed minus implied moments by group: "raw", "cor" (Bollen) or "cor_bentler" (scaled by s); NaN without
-        saturated moments."""
+        """Observed minus implied moments by group: "raw", "cor" (Bollen) or "cor_bentler" (scaled by s).
+
+        NaN where the data have no saturated moments.
+        """
         kinds = {
             "raw": residual_kinds.raw,
             "cor": residual_kinds.bollen,
