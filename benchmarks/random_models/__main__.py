@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import warnings
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 
@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from benchmarks.random_models.draw import draw
-    from benchmarks.random_models.judge import judge
+    from benchmarks.random_models.judge import judge_number
     from benchmarks.random_models.page import breaches, comparison, page, verdict_frame
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.random_models", description=main.__doc__)
@@ -23,13 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=2003)
     parser.add_argument("--lavaan", type=int, default=0, help="how many of them to compare with lavaan (0)")
     parser.add_argument("--page", type=Path, default=None, help="write the tables there as Markdown")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
     given = parser.parse_args(arguments)
-    models, verdicts = [], []
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a warning is a defect, and counts as a crash
-        for number in tqdm(range(given.first, given.first + given.n), unit="model", delay=2):
-            models.append(draw(given.seed, number))
-            verdicts.append(judge(models[-1]))
+    numbers = range(given.first, given.first + given.n)
+    models = [draw(given.seed, number) for number in numbers]
+    with ProcessPoolExecutor(given.jobs) as pool:
+        ended = pool.map(judge_number, [given.seed] * given.n, numbers)
+        verdicts = list(tqdm(ended, total=given.n, unit="model", delay=2))
     frame = verdict_frame(models, verdicts)
     compared = None
     if given.lavaan:

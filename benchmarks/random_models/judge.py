@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import sem_models as sm
-from benchmarks.random_models.draw import Drawn
+from benchmarks.random_models.draw import Drawn, draw
 from sem_models.estimation.optimizer import minimize
 from sem_models.estimation.starts import starting_values
 
@@ -32,6 +33,13 @@ class Verdict:
     note: str = ""
     trouble: str = ""
     local: bool = False
+
+
+def judge_number(seed: int, number: int) -> Verdict:
+    """Draw and judge one model; a warning is a defect, and counts as a crash."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return judge(draw(seed, number))
 
 
 def judge(drawn: Drawn) -> Verdict:

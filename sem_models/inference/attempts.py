@@ -145,11 +145,7 @@ def _bounded(solved: Solved, refit: Refit) -> Trial:
     what = "variances at zero or above"
     current, fixed = solved, list[str]()
     for _ in range(ROUNDS):
-        negative = [
-            i
-            for i, row in enumerate(current.table.rows)
-            if row.op == "~~" and row.lhs == row.rhs and row.free and current.rows.value[i] < 0
-        ]
+        negative = current.negative_variances
         if not negative:
             break
         units = row_units(current.table, variable_units(current.table, current.sample.cov))

@@ -14,12 +14,14 @@ from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options
 from sem_models.estimation.scores import score_meat
+from sem_models.estimation.units import row_units, variable_units
 from sem_models.inference.covariance import ParameterCovariance, parameter_covariance
 from sem_models.inference.culprits import flat_names
 from sem_models.inference.culprits import reason as culprit_reason
 from sem_models.inference.definitions import defined_values
 from sem_models.inference.header import Status
 from sem_models.inference.residual_tests import residual_test
+from sem_models.inference.rounding import ZERO
 from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
 from sem_models.inference.standardized import Metric, Values, row_values, standardize
 from sem_models.inference.test_statistics import ChiSquare, n_moments, saturated_trace, saturated_value
@@ -204,17 +206,25 @@ class Solved:
             )
         return Status(converged, stationary, not improper, (*reasons, *improper))
 
+    @cached_property
+    def negative_variances(self) -> tuple[int, ...]:
+        """Rows of free variances below zero; one that stands on its bound within rounding is not."""
+        units = row_units(self.table, variable_units(self.table, self.sample.cov))
+        return tuple(
+            i
+            for i, row in enumerate(self.table.rows)
+            if row.op == "~~" and row.lhs == row.rhs and row.free and self.rows.value[i] < -ZERO * units[i]
+        )
+
     def _negative_variances(self) -> list[str]:
         out = []
         errors = self.errors_of(self.rows.jacobian)
-        for i, row in enumerate(self.table.rows):
-            if row.op == "~~" and row.lhs == row.rhs and row.free and self.rows.value[i] < 0:
-                where = f" in group {self.table.groups[row.block - 1]}" if len(self.table.groups) > 1 else ""
-                covers = self.rows.value[i] + 1.96 * errors[i] > 0
-                tail = "its 95 % interval covers zero" if covers else "its whole 95 % interval is below zero"
-                out.append(
-                    f"The variance of {row.lhs}{where} is negative ({self.rows.value[i]:.3g}; {tail})."
-                )
+        for i in self.negative_variances:
+            row = self.table.rows[i]
+            where = f" in group {self.table.groups[row.block - 1]}" if len(self.table.groups) > 1 else ""
+            covers = self.rows.value[i] + 1.96 * errors[i] > 0
+            tail = "its 95 % interval covers zero" if covers else "its whole 95 % interval is below zero"
+            out.append(f"The variance of {row.lhs}{where} is negative ({self.rows.value[i]:.3g}; {tail}).")
         return out
 
     def _indefinite_blocks(self) -> list[str]:
@@ -232,7 +242,7 @@ class Solved:
                 ("latent variables", latent, np.diagonal(latent)),
                 ("residuals of the items", residual, total),
             ):  # fmt: skip
-                if not len(cov) or (np.diagonal(cov) < 0).any() or (scale <= 0).any():
+                if not len(cov) or (np.diagonal(cov) < -ZERO * scale).any() or (scale <= 0).any():
                     continue
                 unit = np.sqrt(scale)
                 if np.linalg.eigvalsh(cov / np.outer(unit, unit))[0] < -1e-8:

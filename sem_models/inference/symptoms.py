@@ -16,6 +16,7 @@ from sem_models.estimation.units import param_units
 from sem_models.inference.culprits import culprits, observed_information, row_name
 from sem_models.inference.no_saturated import WHY
 from sem_models.inference.residuals import bollen
+from sem_models.inference.rounding import ZERO
 from sem_models.model.ram import Array
 from sem_models.observed.patterns import complete_patterns
 
@@ -120,10 +121,8 @@ def _negative_variances(solved: Solved) -> Iterator[Finding]:
     errors = solved.errors_of(solved.rows.jacobian)
     half = float(ndtri((1 + LEVEL) / 2))
     standardized = solved.standardized("std_all").value
-    for i, row in enumerate(solved.table.rows):
-        value, se = float(solved.rows.value[i]), float(errors[i])
-        if row.op != "~~" or row.lhs != row.rhs or not row.free or value >= 0:
-            continue
+    for i in solved.negative_variances:
+        row, value, se = solved.table.rows[i], float(solved.rows.value[i]), float(errors[i])
         g = row.block - 1
         latent = row.lhs in solved.table.variables.latent
         kind = "variance" if latent and not _explained(solved, row.lhs, g) else "residual variance"
@@ -188,32 +187,56 @@ def _correlations(cov: Array) -> Array:
 
 
 def _beyond_one(solved: Solved) -> Iterator[Finding]:
-    """Latent covariance matrices that are not positive definite, and the correlations beyond one."""
-    p, names = solved.ram.n_observed, solved.ram.variables[solved.ram.n_observed :]
+    """Covariance matrices of constructs or residuals that are not positive definite, and what is beyond 1."""
+    p, names = solved.ram.n_observed, solved.ram.variables
+    s_mat = solved.ram.matrices(solved.point.free)[1]
+    latent_advice = (
+        "Constructs that cannot be told apart: merge them, drop one, or look for indicators that belong to "
+        "the other construct."
+    )
+    residual_advice = "Leave out the residual covariance, or the item that it leaves without a variance."
     for g, label in enumerate(solved.table.groups):
-        cov = solved.point.at.cov_all[g, p:, p:]
-        if not len(cov) or (np.diagonal(cov) <= 0).any():
-            continue
-        cor = _correlations(cov)
-        smallest, direction = (part[..., 0] for part in np.linalg.eigh(cor))
-        if smallest >= -1e-8:
-            continue
-        pairs = [
-            (names[j], names[i], cor[i, j]) for i, j in np.argwhere(np.tril(np.abs(cor), -1) > 1.0).tolist()
-        ]
-        said = "; ".join(f"{a} and {b} correlate {r:.3f}" for a, b, r in pairs)
-        involved = [n for n, w in zip(names, direction, strict=True) if abs(w) > 0.2]
-        if not pairs:
-            said = (
-                f"no single correlation is beyond 1, the combination of {', '.join(involved)} is impossible"
-            )
-        yield Finding(
-            "indefinite latent covariance", "problem", " and ".join(involved), label, float(smallest),
-            f"The covariance matrix of the latent variables{_where(solved, g)} is not positive definite "
-            f"(smallest eigenvalue of the correlations {smallest:.3g}): {said}.",
-            "Constructs that cannot be told apart: merge them, drop one, or look for indicators that belong "
-            "to the other construct.",
-        )  # fmt: skip
+        total = np.diagonal(solved.point.at.sigma[g])
+        kept = np.flatnonzero((s_mat[g, :p, :p] != 0).any(axis=1))
+        latent = solved.point.at.cov_all[g, p:, p:]
+        for what, advice, cov, scale, chosen in (
+            ("latent variables", latent_advice, latent, np.diagonal(latent), names[p:]),
+            ("residuals of the items", residual_advice, s_mat[g][np.ix_(kept, kept)], total[kept],
+             [names[k] for k in kept]),
+        ):  # fmt: skip
+            if not len(cov) or (np.diagonal(cov) < -ZERO * scale).any() or (scale <= 0).any():
+                continue
+            scaled = cov / np.sqrt(np.outer(scale, scale))
+            smallest, direction = (part[..., 0] for part in np.linalg.eigh(scaled))
+            if smallest >= -1e-8:
+                continue
+            said, involved = _impossible(scaled, list(chosen), direction)
+            yield Finding(
+                f"indefinite covariance of {what}", "problem", " and ".join(involved), label, float(smallest),
+                f"The covariance matrix of the {what}{_where(solved, g)} is not positive definite (smallest "
+                f"eigenvalue, standardized, {smallest:.3g}): {said}.",
+                advice,
+            )  # fmt: skip
+
+
+def _impossible(scaled: Array, names: list[str], direction: Array) -> tuple[str, list[str]]:
+    """The correlations beyond 1 in words, else the impossible combination; and who takes part."""
+    sd = np.sqrt(np.maximum(np.diagonal(scaled), 0.0))
+    pairs = np.argwhere(np.abs(np.tril(scaled, -1)) > np.tril(np.outer(sd, sd), -1) + 1e-12).tolist()
+    said = []
+    for i, j in pairs:
+        product = float(sd[i] * sd[j])
+        size = "correlate although one has no variance"
+        if product > 1e-6:
+            size = f"correlate {scaled[i, j] / product:.3f}"
+        said.append(f"{names[j]} and {names[i]} {size}")
+    involved = [n for n, w in zip(names, direction, strict=True) if abs(w) > 0.2]
+    if said:
+        return "; ".join(said), list(dict.fromkeys(names[k] for pair in pairs for k in reversed(pair)))
+    return (
+        f"no single correlation is beyond 1, the combination of {', '.join(involved)} is impossible",
+        involved,
+    )
 
 
 def _indicators(solved: Solved, troubled: bool) -> Iterator[Finding]:

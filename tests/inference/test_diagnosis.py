@@ -60,10 +60,30 @@ def test_a_correlation_beyond_one_is_named() -> None:
     names = ["x1", "x2", "x3", "y1", "y2", "y3"]
     fit = sm.fit("f =~ x1 + x2 + x3\ng =~ y1 + y2 + y3", sample_cov=pd.DataFrame(cor, names, names),
                  sample_nobs=300)  # fmt: skip
-    row = found(fit, "indefinite latent covariance").iloc[0]
+    row = found(fit, "indefinite covariance of latent variables").iloc[0]
     assert row["what"] == "f and g"
     assert f"f and g correlate {across / within:.3f}" in row["text"]
     assert row["value"] == pytest.approx(1 - across / within, abs=1e-6)
+
+
+def test_residuals_that_cannot_be(clients: pd.DataFrame) -> None:
+    """A residual variance held at zero beside a residual covariance."""
+    model = "EDS =~ e1 + e2 + e3\nPV =~ p1 + p2 + p3\ne1 ~~ 0*e1 + 0.2*p1"
+    fit = sm.fit(model, clients)
+    row = found(fit, "indefinite covariance of residuals of the items").iloc[0]
+    assert row["what"] == "e1 and p1"
+    assert "correlate although one has no variance" in row["text"]
+    assert not fit.status.admissible
+
+
+def test_a_variance_on_its_bound_is_not_negative() -> None:
+    names = ["x1", "x2", "x3"]
+    cor = pd.DataFrame([[1.0, 0.5, 0.5], [0.5, 1.0, 0.1], [0.5, 0.1, 1.0]], names, names)
+    free = sm.fit(ONE, sample_cov=cor, sample_nobs=200)
+    held = sm.fit(ONE, sample_cov=cor, sample_nobs=200, bounds="pos.var")
+    assert not free.status.admissible
+    assert held.status.admissible
+    assert found(held, "negative variance").empty
 
 
 def test_what_is_not_identified_is_named(clients: pd.DataFrame) -> None:
