@@ -12,7 +12,6 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from sem_models.errors import ConvergenceError, SpecError, did_you_mean
-from sem_models.inference import residuals as residual_kinds
 from sem_models.inference.all_tests import all_tests
 from sem_models.inference.compare import Wald, compare_fits, wald_test
 from sem_models.inference.effects import effects
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from sem_models.inference.contrasts import Adjust, Contrast
     from sem_models.inference.diagnosis import Diagnosis
     from sem_models.inference.factor_scores import ScoreMethod
+    from sem_models.inference.residual_tables import ResidualType
     from sem_models.inference.score_tests import ScoreTests
     from sem_models.reports.summary import Summary
 
@@ -315,25 +315,18 @@ class Fit:
             for g, label in enumerate(self.groups)
         }
 
-    def residuals(self, type: Literal["raw", "cor", "cor_bentler"] = "raw") -> dict[str, dict[str, Any]]:
-        """Observed minus implied moments by group: "raw", "cor" (Bollen) or "cor_bentler" (scaled by s).
+    def residuals(self, type: ResidualType = "raw") -> Any:
+        """Observed minus implied moments by group, {label: {"cov", "mean"}}.
 
-        NaN where the data have no saturated moments.
+        "raw"; "cor" (Bollen: correlations); "cor_bentler" (in observed standard deviations); "normalized" (in
+        standard errors of the sample moments); "standardized" (z: in standard errors of the residuals
+        themselves, which are added as "cov_se" and "mean_se"). "casewise" is one row a customer instead:
+        answers less what the regression scores of the latent variables and the other answers predict. NaN
+        where the data have no saturated moments.
         """
-        kinds = {
-            "raw": residual_kinds.raw,
-            "cor": residual_kinds.bollen,
-            "cor_bentler": residual_kinds.bentler,
-        }
-        if type not in kinds:
-            raise SpecError(f"residuals(type='{type}') is unknown. {did_you_mean(type, kinds, noun='types')}")
-        s, at = self.solved.sample, self.solved.point.at
-        mu = at.mu if self.solved.ram.has_means else s.mean
-        found = [kinds[type](s.cov[g], s.mean[g], at.sigma[g], mu[g]) for g in range(len(self.groups))]
-        blank = 0.0 if s.saturated else np.nan
-        return self._moments(
-            np.stack([r.cov for r in found]) + blank, np.stack([r.mean for r in found]) + blank
-        )
+        from sem_models.inference.residual_tables import residual_tables
+
+        return residual_tables(self.solved, type)
 
     # ------------------------------------------------------------------ when something is wrong
 

@@ -27,7 +27,7 @@ def score_table(solved: Solved, method: ScoreMethod | str, *, errors: bool, data
     names = solved.ram.variables[solved.ram.n_observed :]
     if not names:
         raise SpecError("The model has no latent variables, so there are no factor scores.")
-    blocks, index = _fitted_rows(solved, "Factor scores") if data is None else _other_rows(solved, data)
+    blocks, index = fitted_rows(solved, "Factor scores") if data is None else _other_rows(solved, data)
     found = designs(solved)
     parts = []
     for g, (values, position) in enumerate(blocks):
@@ -52,7 +52,7 @@ def by_row(solved: Solved, parts: list[tuple[Array, IntArray, list[str]]], index
     return frame
 
 
-def _fitted_rows(solved: Solved, what: str) -> tuple[list[tuple[Array, IntArray]], pd.Index]:
+def fitted_rows(solved: Solved, what: str) -> tuple[list[tuple[Array, IntArray]], pd.Index]:
     sample = solved.sample
     if sample.rows is None:
         raise DataError(

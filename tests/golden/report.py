@@ -112,6 +112,12 @@ and Γ = H⁻¹, or H⁻¹BH⁻¹ with robust errors. Then RMSEA = √(max(0, X 
 baseline's. Of sixteen combinations of expected and observed information at saturated and implied moments
 this is the one that reproduces v24, v25 and v56.
 
+## Residuals
+
+- The standard error of a residual counts what all groups bring to the estimates they share. lavaan takes only
+  the group's own part, Q_g Γ_g Q_gᵀ: with loadings and intercepts equal over schools (MLR) it gives x2 ~~ x1
+  z = −1.236 and we −0.977. With one group, or nothing shared, both are the same.
+
 ## Difference tests
 
 - Satorra and Bentler (2010) need the general model at parameters that imply what the restricted model does.
