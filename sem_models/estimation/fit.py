@@ -68,8 +68,9 @@ def fit(
         One row a customer. A Survey is used through its `analysis_frame()`.
     estimator : "ML" or "MLR"
         MLR gives sandwich standard errors and the Yuan–Bentler (Mplus) scaled test.
-    missing : "listwise" or "fiml"
-        "fiml" uses every row with at least one answer (also called "ml").
+    missing : "listwise", "fiml", "ml.x", "pairwise", "two.stage", "robust.two.stage"
+        "fiml" uses every row with at least one answer (also called "ml"), "ml.x" also those with a missing
+        covariate. With `aux`, names of columns outside the model inform the missing answers.
     group : str, optional
         Column that splits the customers; groups come in order of first appearance.
     group_equal, group_partial : sequence of str
@@ -79,7 +80,8 @@ def fit(
     engine : "native" or "semopy"
         "semopy" fits the same parameter table with semopy, for a second opinion.
     **options
-        Any option of lavaan's `sem()` in snake case; unknown ones are errors.
+        `cluster` and `sampling_weights` name columns and bring sandwich errors and scaled tests. Any
+        option of lavaan's `sem()` in snake case; unknown ones are errors.
 
     Raises
     ------

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+METHODS = {
+    "listwise": "complete rows only",
+    "fiml": "FIML for missing answers",
+    "fiml.x": "FIML for missing answers and covariates",
+    "pairwise": "pairwise moments",
+    "two.stage": "two-stage estimation for missing answers",
+    "robust.two.stage": "robust two-stage estimation for missing answers",
+}
+"""Treatments of missing answers in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -43,9 +53,7 @@ class Header:
 
     def line(self) -> str:
         """One sentence for the head of a table or chart."""
-        method = {"fiml": "FIML for missing answers", "listwise": "complete rows only"}.get(
-            self.missing, self.missing
-        )
+        method = METHODS.get(self.missing, self.missing)
         dropped = f", {self.n_dropped} dropped" if self.n_dropped else ""
         sizes = ", ".join(f"{label} {n}" for label, n in self.groups.items()) if len(self.groups) > 1 else ""
         parts = [f"{self.estimator}, {method}", f"N = {self.n_used} of {self.n_available}{dropped}"]

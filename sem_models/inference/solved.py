@@ -228,14 +228,18 @@ class Solved:
         return out
 
     def _indefinite_blocks(self) -> list[str]:
-        """Covariance matrices with an eigenvalue below zero although no variance is negative."""
+        """Covariance matrices with an eigenvalue below zero although no variance is negative.
+
+        Auxiliary variables are left out: theirs with the residuals carry what goes through the constructs.
+        """
         out = []
-        p = self.ram.n_observed
+        p, aux = self.ram.n_observed, set(self.options.rows.aux)
+        of_model = np.array([name not in aux for name in self.ram.variables[:p]])
         _, symmetric, _ = self.ram.matrices(self.point.free)
         for g, label in enumerate(self.table.groups):
             where = f" in group {label}" if len(self.table.groups) > 1 else ""
             latent, residual = self.point.at.cov_all[g, p:, p:], symmetric[g, :p, :p]
-            kept = np.flatnonzero((residual != 0).any(axis=1))
+            kept = np.flatnonzero((residual != 0).any(axis=1) & of_model)
             residual = residual[np.ix_(kept, kept)]
             total = np.diagonal(self.point.at.sigma[g])[kept]
             for name, cov, scale in (

@@ -127,6 +127,25 @@ this is the one that reproduces v24, v25 and v56.
 - Satorra (2000) takes M1's own kind of information (observed for MLR) with the moments' Γ; with missing
   answers the score's covariance comes from the rows' scores.
 
+## Weights, clusters and incomplete data
+
+- With sampling weights w, B sums w² s sᵀ and the moments' Γ sums w² d dᵀ, the variance of weighted sums, for
+  casewise and for moment-based (MLM-type) errors alike. lavaan 0.6-14 does so for the former only: a row of
+  weight w is not w independent rows.
+- Rows without a cluster are dropped and counted; lavaan 0.6-14 warns and makes one cluster of them.
+- Two stages: the baseline's scaling factor takes the same Γ as the model's (H⁻¹, or H⁻¹BH⁻¹). lavaan 0.6-14
+  takes the Γ of pairwise moments there (1.129 where ours is 1.263, `hs_mar` with two factors), as if
+  stage one had no error.
+- Pairwise moments under MLM: Γ as lavaan's, in which a missing product counts as no deviation. That
+  understates the errors of often missing items; FIML and two stages do not.
+- `ml.x` conditions on the covariates by their observed-data likelihood at the EM moments; in the baseline
+  model they keep their pairwise moments. Both are what reproduces v57.
+- Where few incomplete rows leave the saturated likelihood without a maximum, χ² and what is made of it are
+  NaN. lavaan prints what EM had reached when it stopped.
+- Auxiliary variables: χ², df and baseline as semTools. Robust CFI and TLI take that baseline too; semTools
+  0.5-6 prints others (0.9948 for CFI in two groups of tests/inference/test_auxiliary.py where ours is 0.9889,
+  and the independence model of all variables, auxiliary ones included, would give 0.9945).
+
 ## Modification indices
 
 - A candidate counts as not identified, and is left out, when the free parameters explain all but a
