@@ -287,6 +287,17 @@ class Fit:
 
         return score_table(self.solved, method, errors=se, data=data)
 
+    def influence(self, *, exact: bool = False) -> pd.DataFrame:
+        """How far the estimates would move without each customer, a row each, labelled by the data's index.
+
+        Columns cooks_distance (generalized: the move in units of the estimates' covariance) and
+        likelihood_displacement (twice the log-likelihood it would cost). One Newton step by default;
+        exact=True refits without each row, with a progress bar.
+        """
+        from sem_models.inference.influence import influence_table
+
+        return influence_table(self.solved, exact=exact)
+
     # ------------------------------------------------------------------ moments
 
     def implied(self) -> dict[str, dict[str, Any]]:
