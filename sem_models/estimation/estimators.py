@@ -34,7 +34,8 @@ ESTIMATORS: dict[str, Estimator] = {
     "ULSMVS": Estimator("ULS", "robust.sem", "mean.var.adjusted"),
 }
 LATER = ("DWLS", "WLSM", "WLSMV", "WLSMVS", "PML", "FML")
+BOLLEN_STINE = "bollen.stine"
 STANDARD_ERRORS = (
     "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",
-    "robust.cluster", "robust.cluster.sem", "two.stage", "robust.two.stage",
+    "bootstrap", "robust.cluster", "robust.cluster.sem", "two.stage", "robust.two.stage",
 )  # fmt: skip

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, Slots
-from sem_models.observed.patterns import Discrepancy, Patterns, sum_by_group
+from sem_models.observed.patterns import Discrepancy, Patterns, by_pattern, sum_by_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +84,26 @@ def _take(matrix: Array, positions: IntArray) -> Array:
     return np.take(matrix.reshape(*matrix.shape[:-2], -1), positions, axis=-1)
 
 
-def implied(a_mat: Array, s_mat: Array, m_vec: Array, n_observed: int) -> Implied:
+def implied(
+    a_mat: Array, s_mat: Array, m_vec: Array, n_observed: int, sources: IntArray | None = None
+) -> Implied:
     """Σ = F (I − A)⁻¹ S (I − A)⁻ᵀ Fᵀ and μ = F (I − A)⁻¹ m. McArdle & McDonald (1984), eq. 6.
 
-    Raises numpy.linalg.LinAlgError where I − A is singular.
+    `sources` are the variables with outgoing paths, all by default: only their part is inverted, since
+    (I − A)⁻¹ = I + A_u (I − A_uu)⁻¹ P_u. Raises numpy.linalg.LinAlgError where I − A is singular.
     """
     v = a_mat.shape[-1]
-    total = np.asarray(np.linalg.inv(np.eye(v) - a_mat), dtype=np.float64)
+    if sources is None or 2 * len(sources) > v:
+        total = np.asarray(np.linalg.inv(np.eye(v) - a_mat), dtype=np.float64)
+    else:
+        outgoing = a_mat[..., sources]
+        total = np.empty(a_mat.shape)
+        total[...] = np.eye(v)
+        total[..., sources] += outgoing @ np.linalg.inv(np.eye(len(sources)) - outgoing[..., sources, :])
     cov_all = total @ s_mat @ np.swapaxes(total, -1, -2)
     lead = total[..., :n_observed, :]
     z_cols = np.concatenate([lead, cov_all[..., :n_observed, :]], axis=-1)
-    eta = (total @ m_vec[..., None])[..., 0]
+    eta = (total @ m_vec[..., None])[..., 0] if m_vec.any() else np.zeros_like(m_vec)
     return Implied(total, cov_all, z_cols, eta, cov_all[..., :n_observed, :n_observed], eta[..., :n_observed])
 
 
@@ -146,13 +155,13 @@ def _mixed_pair(g_mat: Array, h_mat: Array, at: Gathers) -> Array:
 
 def expected_information(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -> Array:
     """Expected information per row, ½ tr(W ∂Σᵢ W ∂Σⱼ) + ∂μᵢᵀ W ∂μⱼ, (..., g, n, n)."""
-    z = at.z_cols[..., patterns.group, :, :]
+    z = by_pattern(at.z_cols, patterns, 2)
     pairs = _gathers(slots, at.total.shape[-1])
     g_mat = np.swapaxes(z, -1, -2) @ parts.weight @ z
     info = _pair(g_mat, pairs)
     slopes = mean_slopes(slots, at.eta)
     if slopes.any():
-        slopes = slopes[..., patterns.group, :]
+        slopes = by_pattern(slopes, patterns, 1)
         info += slopes[..., :, None] * slopes[..., None, :] * _take(g_mat, pairs.row_row)
     info *= patterns.share[..., None, None]
     return sum_by_group(info, patterns.group, at.sigma.shape[-3], -3)
@@ -164,7 +173,7 @@ def hessian(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -
     With V = W(Σ − T)W, u = W(x̄ − μ) and T the second moments about μ, F_ij = tr(WΣᵢWΣⱼ) − 2 tr(WΣᵢVΣⱼ)
     + 2uᵀ(ΣᵢWμⱼ + ΣⱼWμᵢ) + 2μᵢᵀWμⱼ + tr(VΣᵢⱼ) − 2uᵀμᵢⱼ, indices denoting derivatives.
     """
-    z = at.z_cols[..., patterns.group, :, :]
+    z = by_pattern(at.z_cols, patterns, 2)
     pairs = _gathers(slots, at.total.shape[-1])
     z_t = np.swapaxes(z, -1, -2)
     weight = parts.weight
@@ -174,7 +183,7 @@ def hessian(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -
     curve = _mixed_pair(g_mat, g_mat - 2.0 * h_mat, pairs)
     slopes = mean_slopes(slots, at.eta)
     if slopes.any():
-        slopes = slopes[..., patterns.group, :]
+        slopes = by_pattern(slopes, patterns, 1)
         along = (np.swapaxes(w_z, -1, -2) @ parts.shift[..., None])[..., 0]
         bent = along[..., slots.left, None] * _take(g_mat, pairs.right_row)
         bent += along[..., slots.right, None] * _take(g_mat, pairs.left_row)

@@ -46,7 +46,7 @@ class LeastSquares:
         """The point at `params`; None where I − A is singular or the value is not finite."""
         free = self.ram.free_values(params)
         try:
-            at = kernels.implied(*self.ram.matrices(free), self.ram.n_observed)
+            at = kernels.implied(*self.ram.matrices(free), self.ram.n_observed, self.ram.places.sources)
         except np.linalg.LinAlgError:
             return None
         i, j = np.tril_indices(self.ram.n_observed)

@@ -39,7 +39,7 @@ class NormalTheory:
         """The point at `params`, or None where Σ is not positive definite (or I − A is singular)."""
         free = self.ram.free_values(params)
         try:
-            moments = kernels.implied(*self.ram.matrices(free), self.ram.n_observed)
+            moments = kernels.implied(*self.ram.matrices(free), self.ram.n_observed, self.ram.places.sources)
             mu = moments.mu if self.ram.has_means else self.sample_mean
             parts = discrepancy(moments.sigma, mu, self.patterns)
         except np.linalg.LinAlgError:

@@ -25,6 +25,7 @@ from sem_models.estimation.data_options import (
     refuse_rows,
 )
 from sem_models.estimation.estimators import (
+    BOLLEN_STINE,
     ESTIMATORS,
     RESIDUAL_TESTS,
     SCALED_TESTS,
@@ -50,7 +51,6 @@ MODEL_TYPES: dict[str, dict[str, Any]] = {
 LATER: dict[str, tuple[Any, ...]] = {
     "conditional_x": (False, "default"),
     "parameterization": ("delta", "default"),
-    "bootstrap": (1000,),
     "ordered": ((), None, False),
     "auto_th": (True,),
     "auto_delta": (True,),
@@ -87,6 +87,7 @@ class Options:
     likelihood: str = "normal"
     rows: DataOptions = field(default_factory=DataOptions)
     bounds: str = "none"
+    bootstrap: int = 1000
 
     def as_dict(self) -> dict[str, Any]:
         """Flat mapping of all options, for provenance."""
@@ -129,6 +130,7 @@ _OWN = (
     "bounds",
     "effect_coding",
     "constraints",
+    "bootstrap",
 )
 
 
@@ -223,15 +225,19 @@ def resolve(
         ),
         bool(given.get("sample_cov_rescale", True)), int(given.get("max_iterations", 500)),
         bool(given.get("check_identification", True)), engine, seed, likelihood, rows,
-        _bounds(given.get("bounds", "none")),
+        _bounds(given.get("bounds", "none")), _draws(given.get("bootstrap", 1000)),
     )  # fmt: skip
 
 
 def _tests(given: Any, default: str) -> tuple[str, ...]:
     """The tests asked for, the standard one always first."""
     names = [given] if given is None or isinstance(given, str) else list(given)
-    known = ("standard", *SCALED_TESTS, *RESIDUAL_TESTS)
-    aliases = {"scaled_shifted": "scaled.shifted", "yuan.bentler": "yuan.bentler.mplus"}
+    known = ("standard", *SCALED_TESTS, *RESIDUAL_TESTS, BOLLEN_STINE)
+    aliases = {
+        "bootstrap": BOLLEN_STINE,
+        "scaled_shifted": "scaled.shifted",
+        "yuan.bentler": "yuan.bentler.mplus",
+    }
     chosen = [_default(name, default) for name in names]
     chosen = [_one_of("test", aliases.get(name, name), known) for name in chosen]
     return tuple(dict.fromkeys(["standard", *chosen]))
@@ -258,6 +264,12 @@ def _refuse_combinations(
         raise SpecError(
             "likelihood='wishart' is a matter of maximum likelihood with complete rows. Leave it out."
         )
+
+
+def _draws(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 10:
+        raise SpecError(f"bootstrap={given!r} must be a whole number of draws, 1000 or more.")
+    return given
 
 
 def _bounds(given: Any) -> str:

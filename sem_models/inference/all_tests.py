@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sem_models.estimation.estimators import RESIDUAL_TESTS
+from sem_models.estimation.estimators import BOLLEN_STINE, RESIDUAL_TESTS
+from sem_models.inference.bootstrap import bootstrap
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
 from sem_models.inference.solved import Solved
@@ -22,6 +23,9 @@ def all_tests(solved: Solved) -> list[dict[str, Any]]:
         if name == "standard":
             row["stat"] = solved.minimum
             row["pvalue"] = upper_tail(solved.minimum, df) if solved.options.discrepancy != "ULS" else nan
+        elif name == BOLLEN_STINE:
+            drawn = bootstrap(solved, solved.options.bootstrap, "bollen.stine", solved.options.seed)
+            row.update(stat=solved.minimum, pvalue=float(drawn.test["pvalue"]))
         elif name in RESIDUAL_TESTS:
             row["stat"] = residual_test(name, solved.objective, solved.point, solved.sample)
             row["pvalue"] = upper_tail(row["stat"], df)

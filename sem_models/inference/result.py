@@ -26,9 +26,11 @@ from sem_models.model.ram import Array
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sem_models.inference.bootstrap import Bootstrap
     from sem_models.inference.contrasts import Adjust, Contrast
     from sem_models.inference.diagnosis import Diagnosis
     from sem_models.inference.factor_scores import ScoreMethod
+    from sem_models.inference.resampling import Kind
     from sem_models.inference.residual_tables import ResidualType
     from sem_models.inference.score_tests import ScoreTests
     from sem_models.reports.summary import Summary
@@ -70,6 +72,8 @@ class Fit:
         s, options = self.solved.sample, self.solved.options
         sizes = dict(zip(s.groups, s.counts, strict=True))
         notes = tuple(f"{n} rows dropped: {reason}" for reason, n in s.dropped.items()) + self.status.reasons
+        if options.se == "bootstrap":
+            notes = (*notes, self.solved.bootstrapped.line())
         notes += () if s.saturated else (NO_SATURATED,)
         return Header(
             options.estimator, options.missing, s.n_available, s.n_used, s.n_available - s.n_used, sizes,
@@ -90,6 +94,9 @@ class Fit:
         frame = self._frame(
             np.append(rows.value, defined.value), self._errors(rows.jacobian, defined.jacobian), "est"
         )
+        if solved.options.se == "bootstrap":  # lavaan's default too: percentile limits
+            drawn = solved.bootstrapped.estimates()
+            frame = frame.assign(ci_lower=drawn["ci_lower"], ci_upper=drawn["ci_upper"])
         for metric in ("std_lv", "std_all"):
             scaled = solved.standardized(metric)
             frame[metric] = np.append(scaled.value, solved.defined(scaled).value)
@@ -107,12 +114,22 @@ class Fit:
         )
         return self._with_blocks(self._without_aux(frame))
 
-    def effects(self) -> pd.DataFrame:
+    def effects(
+        self, *, interval: Literal["delta", "montecarlo", "bootstrap"] = "delta", draws: int | None = None,
+        seed: int | None = None, level: float = LEVEL,
+    ) -> pd.DataFrame:  # fmt: skip
         """Direct, specific indirect, total indirect and total effects along the structural paths, per group.
 
         Columns group, source, target, kind, path, est, se, z, pvalue, ci_lower, ci_upper, est_std, se_std,
-        ci_lower_std, ci_upper_std; delta-method errors.
+        ci_lower_std, ci_upper_std; errors and z by the delta method. Intervals by "delta", "montecarlo"
+        (percentiles over normal draws of the estimates, 20,000 by default; Preacher & Selig, 2012) or
+        "bootstrap" (percentiles over refits, 1,000 by default).
         """
+        kinds = ("delta", "montecarlo", "bootstrap")
+        if interval not in kinds:
+            raise SpecError(
+                f"interval='{interval}' is unknown. {did_you_mean(interval, kinds, noun='kinds')}"
+            )
         solved = self.solved
         found = effects(solved.table, solved.ram, solved.point.free, solved.point.at)
         columns = ["group", "source", "target", "kind", "path"]
@@ -126,10 +143,25 @@ class Fit:
         ):
             frame = frame.assign(
                 **_inference(
-                    np.array(value), solved.errors_of(np.array(slope).reshape(len(value), q)), "est", suffix
+                    np.array(value),
+                    solved.errors_of(np.array(slope).reshape(len(value), q)),
+                    "est",
+                    suffix,
+                    level,
                 )
             )
-        return frame.drop(columns=["z_std", "pvalue_std"])
+        frame = frame.drop(columns=["z_std", "pvalue_std"])
+        if interval == "delta":
+            return frame
+        if interval == "bootstrap":
+            other = self.bootstrap(draws or 1000, seed=seed).effects(level=level)
+        else:
+            from sem_models.inference.monte_carlo import effect_intervals
+
+            seed = self.solved.options.seed if seed is None else seed
+            other = pd.DataFrame(effect_intervals(solved, found, draws or 20_000, seed, level))
+        limits = ["ci_lower", "ci_upper", "ci_lower_std", "ci_upper_std"]
+        return frame.assign(**{name: other[name].to_numpy() for name in limits})
 
     def contrast(
         self, contrast: str | Contrast, *, metric: Metrics = "raw", level: float = LEVEL
@@ -338,6 +370,22 @@ class Fit:
         from sem_models.inference.residual_tables import residual_tables
 
         return residual_tables(self.solved, type)
+
+    # ------------------------------------------------------------------ resampling
+
+    def bootstrap(
+        self, n: int = 1000, *, type: Kind = "ordinary", seed: int | None = None, progress: bool = True
+    ) -> Bootstrap:
+        """Refit the model to n resamples of the rows, drawn with replacement within groups.
+
+        type "ordinary" gives errors and intervals, "bollen.stine" draws from rows moved so that the model
+        holds in them and tests it, "parametric" draws normal samples of the model. The same seed gives the
+        same draws; by default that of the fit. Refits that fail are left out and counted.
+        """
+        from sem_models.inference.bootstrap import bootstrap
+
+        seed = self.solved.options.seed if seed is None else seed
+        return bootstrap(self.solved, n, type, seed, progress=progress)
 
     # ------------------------------------------------------------------ when something is wrong
 

@@ -15,6 +15,7 @@ from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options
 from sem_models.estimation.scores import score_meat
 from sem_models.estimation.units import row_units, variable_units
+from sem_models.inference.bootstrap import Bootstrap, bootstrap
 from sem_models.inference.covariance import ParameterCovariance, parameter_covariance
 from sem_models.inference.culprits import flat_names
 from sem_models.inference.culprits import reason as culprit_reason
@@ -61,11 +62,19 @@ class Solved:
     @cached_property
     def covariance(self) -> ParameterCovariance:
         options = self.options
-        return parameter_covariance(
+        resampled = options.se == "bootstrap"
+        found = parameter_covariance(
             self.objective, self.point, self.sample,
-            se=options.se, information=options.information,  # type: ignore[arg-type]
+            se="standard" if resampled else options.se,  # type: ignore[arg-type]
+            information=options.information,  # type: ignore[arg-type]
             scores=options.scaled_test == "yuan.bentler.mplus",
         )  # fmt: skip
+        return replace(found, free=self.bootstrapped.vcov()) if resampled else found
+
+    @cached_property
+    def bootstrapped(self) -> Bootstrap:
+        """The bootstrap behind se="bootstrap", with the draws and the seed of the options."""
+        return bootstrap(self, self.options.bootstrap, "ordinary", self.options.seed)
 
     @cached_property
     def df(self) -> int:

@@ -144,12 +144,14 @@ class RamModel:
 class Places:
     """Where values go, worked out once a model.
 
-    filled: for A, S and m, flat positions and the free row that fills each; spread: group, slot and free row
+    filled: for A, S and m, flat positions and the free row that fills each; sources: variables with
+    outgoing paths; spread: group, slot and free row
     of every free entry; one_to_one: slots are the free rows of the only group, in order; unreduced: the
     parameters are the free rows.
     """
 
     filled: tuple[tuple[IntArray, IntArray], ...]
+    sources: IntArray
     spread: tuple[IntArray, IntArray, IntArray]
     one_to_one: bool
     unreduced: bool
@@ -167,7 +169,11 @@ def _places(ram: RamModel) -> Places:
     group, k = np.nonzero(slots.free >= 0)
     one_to_one = len(slots.free) == 1 and np.array_equal(slots.free[0], np.arange(ram.n_free))
     unreduced = np.array_equal(ram.reduction, np.eye(*ram.reduction.shape)) and not ram.offset.any()
-    return Places(tuple(filled), (group, k, slots.free[group, k]), one_to_one, unreduced)
+    paths = np.asarray(ram.a_base.any(axis=(0, 1)))
+    paths[slots.col[slots.kind == DIRECTED]] = True
+    return Places(
+        tuple(filled), np.flatnonzero(paths), (group, k, slots.free[group, k]), one_to_one, unreduced
+    )
 
 
 def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> RamModel:

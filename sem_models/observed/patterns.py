@@ -63,11 +63,18 @@ def sum_by_group(values: Array, group: IntArray, n_groups: int, axis: int) -> Ar
     return np.asarray(np.add.reduceat(values, np.searchsorted(group, np.arange(n_groups)), axis=axis))
 
 
+def by_pattern(values: Array, patterns: Patterns, trailing: int) -> Array:
+    """Values by group (..., g, *trailing axes) repeated for each pattern (..., t, *trailing axes)."""
+    if len(patterns.group) == values.shape[-1 - trailing]:
+        return values  # one pattern a group, in order
+    return np.take(values, patterns.group, axis=-1 - trailing)
+
+
 def discrepancy(sigma: Array, mu: Array, patterns: Patterns) -> Discrepancy:
     """−2 log-likelihood per row of each pattern, without the p log 2π. Raises LinAlgError if Σ is not PD."""
     seen = patterns.seen
-    sigma_t = sigma[..., patterns.group, :, :]
-    shift = patterns.mean - mu[..., patterns.group, :]
+    sigma_t = by_pattern(sigma, patterns, 2)
+    shift = patterns.mean - by_pattern(mu, patterns, 1)
     if not patterns.complete:
         both = seen[:, :, None] & seen[:, None, :]
         sigma_t = np.where(both, sigma_t, 0.0)
@@ -75,8 +82,8 @@ def discrepancy(sigma: Array, mu: Array, patterns: Patterns) -> Discrepancy:
         sigma_t[..., diagonal, diagonal] += ~seen
         shift = np.where(seen, shift, 0.0)
     chol = np.linalg.cholesky(sigma_t)
-    inverse = np.linalg.inv(chol)
-    weight = np.swapaxes(inverse, -1, -2) @ inverse
+    inverse = np.linalg.inv(sigma_t)
+    weight = np.asarray(0.5 * (inverse + np.swapaxes(inverse, -1, -2)), dtype=np.float64)
     if not patterns.complete:
         weight = np.where(both, weight, 0.0)
     log_det = 2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)

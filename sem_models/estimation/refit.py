@@ -1,0 +1,211 @@
+"""Many refits of one model at once: complete-data maximum likelihood from the first solution, as a batch.
+
+Each replicate's gradient is taken in the coordinates in which the first solution's Hessian is the identity,
+so that a limited-memory quasi-Newton search (Nocedal & Wright, 2006, algorithm 7.4) needs a handful of steps;
+what has converged leaves the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, RamModel
+
+TOLERANCE = 1e-4
+"""Distance to the optimum, in standard errors, at which a refit counts as done."""
+
+INVERTED = 1e-9
+"""Largest entry of I − ΣW at which W counts as the inverse."""
+
+MAX_STEPS = 40
+MEMORY = 8
+"""Pairs of steps and gradient changes that the search remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Moments of b replicates: cov (b, g, p, p), mean (b, g, p), share (b, g) of each group in the rows."""
+
+    cov: Array
+    mean: Array
+    share: Array
+
+    def at(self, chosen: IntArray) -> Batch:
+        return Batch(self.cov[chosen], self.mean[chosen], self.share[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Refits:
+    """params (b, k), the value Σ share (log|Σ| + tr Σ⁻¹T) there (b,), NaN where a search did not arrive."""
+
+    params: Array
+    value: Array
+
+
+class Gradient:
+    """The gradient of ½ Σ share (log|Σ| + tr Σ⁻¹T) for a batch; the derivatives are those of kernels.py.
+
+    With u the variables that have outgoing paths, L = F (I − A)⁻¹ = [I 0] + A_ou (I − A_uu)⁻¹ P_u, so that
+    only u × u matrices are inverted, and M = Cov(y, ·) is needed for u alone.
+    """
+
+    def __init__(self, ram: RamModel) -> None:
+        slots = ram.slots
+        self.ram, self.u = ram, ram.places.sources
+        self.directed = np.flatnonzero(slots.kind == DIRECTED)
+        self.symmetric = np.flatnonzero(slots.kind == SYMMETRIC)
+        self.means = np.flatnonzero(slots.kind == MEAN)
+        place = np.zeros(len(ram.variables), dtype=np.intp)
+        place[self.u] = np.arange(len(self.u))
+        self.source = place[slots.col[self.directed]]
+
+    def __call__(self, params: Array, batch: Batch, near: Array | None = None) -> tuple[Array, Array, Array]:
+        """∂f/∂params (b, k) at params (b, k), W = Σ⁻¹ and T; `near` is W at a point not far from it.
+
+        Raises numpy.linalg.LinAlgError where a matrix is singular.
+        """
+        ram, u, p, slots = self.ram, self.u, self.ram.n_observed, self.ram.slots
+        a_mat, s_mat, m_vec = filled(ram, ram.free_values(params), batch)
+        outgoing = a_mat[..., u]
+        reach = np.linalg.inv(np.eye(len(u)) - outgoing[..., u, :])
+        lead = np.zeros((*a_mat.shape[:-2], p, len(ram.variables)))
+        lead[..., np.arange(p), np.arange(p)] = 1.0
+        lead[..., u] += outgoing[..., :p, :] @ reach
+        lead_t = np.swapaxes(lead, -1, -2)
+        sideways = lead @ s_mat
+        weight = inverse(sideways @ lead_t, near)
+        with_sources = sideways[..., u] @ np.swapaxes(reach, -1, -2)
+        second = batch.cov
+        if ram.has_means:
+            shift = batch.mean - (lead @ m_vec[..., None])[..., 0]
+            second = second + shift[..., :, None] * shift[..., None, :]
+        v_mat = (weight - weight @ second @ weight) * batch.share[..., None, None]
+        k_mat = lead_t @ v_mat
+        by_slot = np.empty((*a_mat.shape[:-2], len(slots.row)))
+        i, j = self.directed, self.symmetric
+        by_slot[..., i] = (k_mat @ with_sources)[..., slots.row[i], self.source]
+        by_slot[..., j] = slots.weight[j] * (k_mat @ lead)[..., slots.row[j], slots.col[j]]
+        if ram.has_means:
+            pull = (weight @ shift[..., None]) * batch.share[..., None, None]
+            along = (lead_t @ pull)[..., 0]
+            eta = (reach @ m_vec[..., u, None])[..., 0]
+            by_slot[..., i] -= along[..., slots.row[i]] * eta[..., self.source]
+            by_slot[..., self.means] = -along[..., slots.row[self.means]]
+        return ram.to_parameters(by_slot), weight, second
+
+
+def inverse(matrices: Array, near: Array | None) -> Array:
+    """Inverses (…, p, p), polished from those of nearby matrices by Newton's iteration (Schulz, 1933)."""
+    if near is None:
+        return np.asarray(np.linalg.inv(matrices))
+    twice = 2.0 * np.eye(matrices.shape[-1])
+    found = near
+    for _ in range(5):
+        product = twice - matrices @ found
+        off = np.abs(product - 0.5 * twice).max(initial=0.0)
+        if off < INVERTED:
+            return found
+        found = found @ product
+        if off < 3e-5:  # its square is below INVERTED
+            return found
+    return np.asarray(np.linalg.inv(matrices))
+
+
+def filled(ram: RamModel, free: Array, batch: Batch | None) -> tuple[Array, Array, Array]:
+    """A, S, m at free rows (b, q), fixed covariates at the replicates' own moments where there are any."""
+    a_mat, s_mat, m_vec = ram.matrices(free)
+    x = ram.exogenous
+    if len(x) and batch is not None:
+        s_mat[..., x[:, None], x] = batch.cov[..., x[:, None], x]
+        if ram.has_means:
+            m_vec[..., x] = batch.mean[..., x]
+    return a_mat, s_mat, m_vec
+
+
+def refit(ram: RamModel, start: Array, hessian: Array, batch: Batch, n_rows: float) -> Refits:
+    """Search from `start` (k,) on every replicate; hessian (k, k) is the first solution's, per row.
+
+    A search that strays is given up, for the caller to take up with the careful optimizer.
+    """
+    gradient = Gradient(ram)
+    root = np.linalg.inv(np.linalg.cholesky(hessian)).T  # coordinates z with params = start + root z
+    b, k = len(batch.cov), len(start)
+    params, value = np.tile(start, (b, 1)), np.full(b, np.nan)
+    active = np.arange(b)
+    where, at, size = np.zeros((b, k)), batch, np.full(b, np.inf)
+    steps = np.zeros((0, b, k))
+    changes = np.zeros((0, b, k))
+    slope, weight, second = _slope(gradient, params, at, root, None)
+    for _ in range(MAX_STEPS):
+        length = np.sqrt(np.maximum((slope * slope).sum(axis=1), 0.0) * n_rows)
+        arrived = length < TOLERANCE
+        params[active] = start + where @ root.T
+        if arrived.any():
+            value[active[arrived]] = _value(weight[arrived], second[arrived], at.share[arrived])
+        keep = ~arrived & (length < np.maximum(10.0 * size, 1e3))
+        if not keep.any():
+            break
+        if not keep.all():
+            active, where, slope, weight = active[keep], where[keep], slope[keep], weight[keep]
+            steps, changes, at = steps[:, keep], changes[:, keep], at.at(np.flatnonzero(keep))
+        size = length[keep]
+        step = -_inverse_times(slope, steps, changes)
+        where = where + step
+        new, weight, second = _slope(gradient, start + where @ root.T, at, root, weight)
+        steps = np.concatenate([steps[-MEMORY + 1 :], step[None]])
+        changes = np.concatenate([changes[-MEMORY + 1 :], (new - slope)[None]])
+        slope = new
+    return Refits(params, value)
+
+
+def _value(weight: Array, second: Array, share: Array) -> Array:
+    """Σ share (log|Σ| + tr W T) by replicate; NaN where W is not positive definite."""
+    try:
+        roots = np.linalg.cholesky(weight)
+    except np.linalg.LinAlgError:
+        if len(weight) == 1:
+            return np.array([np.nan])
+        return np.concatenate(
+            [_value(*(x[i : i + 1] for x in (weight, second, share))) for i in range(len(weight))]
+        )
+    log_det = -2.0 * np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=-1)
+    return np.asarray((share * (log_det + (weight * second).sum(axis=(-1, -2)))).sum(axis=-1))
+
+
+def _slope(
+    gradient: Gradient, params: Array, batch: Batch, root: Array, near: Array | None
+) -> tuple[Array, Array, Array]:
+    """Gradient in z, W and T; huge where a matrix cannot be inverted: the replicate then leaves the batch."""
+    try:
+        with np.errstate(all="ignore"):
+            out, weight, second = gradient(params, batch, near)
+    except np.linalg.LinAlgError:
+        if len(params) == 1:
+            blank = np.full(batch.cov.shape, np.nan)
+            return np.full(params.shape, np.inf), blank, blank
+        half = len(params) // 2
+        halves = [
+            _slope(gradient, params[part], batch.at(part), root, None)
+            for part in (np.arange(half), np.arange(half, len(params)))
+        ]
+        return tuple(np.concatenate(x) for x in zip(*halves, strict=True))  # type: ignore[return-value]
+    slope = out @ root
+    return np.where(np.isfinite(slope).all(axis=1, keepdims=True), slope, np.inf), weight, second
+
+
+def _inverse_times(slope: Array, steps: Array, changes: Array) -> Array:
+    """L-BFGS: the inverse Hessian's estimate times the gradient; pairs of no curvature are passed over."""
+    out = slope.copy()
+    curvature = (steps * changes).sum(axis=2)
+    usable = curvature > 1e-10 * (changes * changes).sum(axis=2)
+    rho = np.where(usable, 1.0 / np.where(usable, curvature, 1.0), 0.0)
+    alphas = []
+    for s, y, r in zip(steps[::-1], changes[::-1], rho[::-1], strict=True):
+        alpha = r * (s * out).sum(axis=1)
+        alphas.append(alpha)
+        out -= alpha[:, None] * y
+    for s, y, r, alpha in zip(steps, changes, rho, reversed(alphas), strict=True):
+        out += (alpha - r * (y * out).sum(axis=1))[:, None] * s
+    return out
