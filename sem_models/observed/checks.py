@@ -78,7 +78,13 @@ def check_columns(values: Array, variables: Sequence[str], label: str, group: st
         )
 
 
-def check_positive_definite(cov: Array, variables: Sequence[str], *, where: str = "") -> None:
+TYPING = "Check it for typing errors, or compute it from complete rows."
+PAIRWISE = "Moments of different rows contradict one another. Use missing='fiml'."
+
+
+def check_positive_definite(
+    cov: Array, variables: Sequence[str], *, where: str = "", remedy: str = TYPING
+) -> None:
     """DataError naming the variables that are linear combinations of one another, if there are any."""
     scale = np.sqrt(np.diagonal(cov))
     values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
@@ -88,8 +94,7 @@ def check_positive_definite(cov: Array, variables: Sequence[str], *, where: str 
     if values[0] < -1e-9:
         raise DataError(
             f"The covariance matrix{where} is not positive definite (smallest eigenvalue of the correlations "
-            f"{values[0]:.3g}; variables involved: {quoted(involved, 8)}). "
-            "Check it for typing errors, or compute it from complete rows."
+            f"{values[0]:.3g}; variables involved: {quoted(involved, 8)}). " + remedy
         )
     raise DataError(
         f"{quoted(involved, 8)} are perfectly collinear{where}: one can be computed exactly from the others. "

@@ -18,6 +18,8 @@ import pandas as pd
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.checks import (
+    PAIRWISE,
+    TYPING,
     check_answered,
     check_columns,
     check_group_sizes,
@@ -216,7 +218,8 @@ def sample_from_data(
         if not settled and missing == "fiml.x" and exogenous:
             raise NoMaximum(cov, mean)  # the covariates' moments would be part of the model
     for g, label in enumerate(labels):
-        check_positive_definite(cov[g], variables, where=where_is(label, group))
+        remedy = PAIRWISE if missing == "pairwise" else TYPING
+        check_positive_definite(cov[g], variables, where=where_is(label, group), remedy=remedy)
     return Sample(
         tuple(variables), labels, patterns, cov, mean, has_means, tuple(rows), len(data), dropped,
         weighted=weights is not None, clustered=clusters is not None,

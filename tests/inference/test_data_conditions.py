@@ -343,3 +343,32 @@ def test_moments_have_no_rows_to_weigh(data: pd.DataFrame) -> None:
         sm.fit(MODEL, sample_cov=cov, sample_nobs=150, cluster="id")
     with pytest.raises(sm.SpecError, match=r"missing='two.stage' needs the raw data"):
         sm.fit(MODEL, sample_cov=cov, sample_nobs=150, missing="two.stage")
+
+
+@pytest.mark.parametrize("missing", ["listwise", "fiml", "pairwise", "two.stage"])
+def test_an_item_missing_throughout_a_group(data: pd.DataFrame, missing: str) -> None:
+    odd = data.copy()
+    odd.loc[odd["grp"] == "a", "y2"] = np.nan
+    with pytest.raises(sm.DataError, match="'y2' has no answers in group 'a' of 'grp'"):
+        sm.fit(MODEL, odd, group="grp", missing=missing)
+
+
+def test_fourth_moments_need_rows(data: pd.DataFrame) -> None:
+    """21 variances and covariances of six items in each group of 20."""
+    with pytest.raises(sm.DataError, match=r"WLS needs more rows than moments: 20 rows for 21 moments"):
+        sm.fit(MODEL, data.head(20), estimator="WLS")
+    with pytest.raises(sm.DataError, match=r"24 rows in group 'b' for 27 moments"):
+        sm.fit(MODEL, data.head(36), estimator="WLS", group="grp")
+
+
+def test_pairwise_moments_that_no_rows_could_have(data: pd.DataFrame) -> None:
+    """Each covariance from other rows: together they may contradict one another."""
+    odd = data.copy()
+    odd.loc[:49, "y3"] = np.nan
+    odd.loc[50:99, "x1"] = np.nan
+    odd.loc[100:, "x2"] = np.nan
+    odd.loc[50:99, "y3"] = odd.loc[50:99, "x2"] + 0.01 * odd.loc[50:99, "y1"]
+    odd.loc[100:, "y3"] = -3 * odd.loc[100:, "x1"] + 0.01 * odd.loc[100:, "y1"]
+    odd.loc[:49, "x1"] = odd.loc[:49, "x2"] + 0.01 * odd.loc[:49, "y1"]
+    with pytest.raises(sm.DataError, match=r"not positive definite.*Use missing='fiml'"):
+        sm.fit(MODEL, odd, missing="pairwise")
