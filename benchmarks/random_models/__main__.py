@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.random_models.judge import Verdict
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,12 +30,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lavaan", type=int, default=0, help="how many of them to compare with lavaan (0)")
     parser.add_argument("--page", type=Path, default=None, help="write the tables there as Markdown")
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
+    parser.add_argument("--log", type=Path, default=None, help="keep verdicts there, and go on from them")
     given = parser.parse_args(arguments)
+    done = {v.number: v for v in stored(given.log)} if given.log else {}
     numbers = range(given.first, given.first + given.n)
-    models = [draw(given.seed, number) for number in numbers]
+    left = [n for n in numbers if n not in done]
     with ProcessPoolExecutor(given.jobs) as pool:
-        ended = pool.map(judge_number, [given.seed] * given.n, numbers)
-        verdicts = list(tqdm(ended, total=given.n, unit="model", delay=2))
+        waiting = [pool.submit(judge_number, given.seed, n) for n in left]
+        for ended in tqdm(as_completed(waiting), total=len(left), unit="model", delay=2):
+            verdict = ended.result()
+            done[verdict.number] = verdict
+            if given.log:
+                with given.log.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps(asdict(verdict)) + "\n")
+    models = [draw(given.seed, n) for n in numbers]
+    verdicts = [done[n] for n in numbers]
     frame = verdict_frame(models, verdicts)
     compared = None
     if given.lavaan:
@@ -43,6 +58,15 @@ def main(arguments: list[str] | None = None) -> int:
     behind = [] if compared is None else breaches(compared)
     print("\n".join(behind))
     return 1 if behind or (frame["trouble"] != "").any() else 0
+
+
+def stored(log: Path) -> list[Verdict]:
+    """Verdicts of an earlier run that was interrupted."""
+    from benchmarks.random_models.judge import Verdict
+
+    if not log.exists():
+        return []
+    return [Verdict(**json.loads(line)) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from sem_models.inference import measures as m
 from sem_models.inference import residuals
 from sem_models.inference.baseline import baseline_model
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
-from sem_models.inference.no_saturated import WHY, undefined
+from sem_models.inference.no_saturated import RMSEA_NAMES, WHY, undefined
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.test_statistics import ChiSquare, n_moments
 from sem_models.model.ram import Array
@@ -99,6 +99,11 @@ def fit_measures(solved: Solved) -> Measures:
         scaling = x2_mean / test.df
         if scaling > 0:
             _rmsea(v, "_robust", x2 / scaling, test.df, n, g, scaling=scaling)
+        else:
+            out.why_not(
+                tuple(f"{name}_robust" for name in RMSEA_NAMES),
+                "The expected value of the statistic, estimated from these data, is not positive.",
+            )
         if test.shift and test.scaling is not None:
             _rmsea_interval(v, "_robust", test.scaled, test.df, n, g, scaling=test.scaling)
     _residual_based(v, solved)

@@ -9,7 +9,7 @@ WHY = (
 
 _TESTS = ("chisq", "pvalue", "baseline_chisq", "baseline_pvalue")
 _INCREMENTAL = ("cfi", "tli", "nnfi", "rfi", "nfi", "pnfi", "ifi", "rni")
-_RMSEA = ("rmsea", "rmsea_ci_lower", "rmsea_ci_upper", "rmsea_pvalue", "rmsea_notclose_pvalue")
+RMSEA_NAMES = ("rmsea", "rmsea_ci_lower", "rmsea_ci_upper", "rmsea_pvalue", "rmsea_notclose_pvalue")
 _RESIDUAL = (
     "rmr", "rmr_nomean", "srmr", "srmr_bentler", "srmr_bentler_nomean", "crmr", "crmr_nomean",
     "srmr_mplus", "srmr_mplus_nomean",
@@ -33,9 +33,9 @@ _OTHER = (
 
 def undefined(*, robust: bool) -> tuple[str, ...]:
     """Names of the measures that compare with the saturated model, or with moments estimated by it."""
-    plain = (*_TESTS, *_INCREMENTAL, *_RMSEA, *_RESIDUAL, *_OTHER)
-    more = tuple(f"{name}_robust" for name in ("cfi", "tli", "nnfi", "rni", *_RMSEA, *_GFI))
+    plain = (*_TESTS, *_INCREMENTAL, *RMSEA_NAMES, *_RESIDUAL, *_OTHER)
+    more = tuple(f"{name}_robust" for name in ("cfi", "tli", "nnfi", "rni", *RMSEA_NAMES, *_GFI))
     if robust:
-        more += tuple(f"{name}_scaled" for name in (*_TESTS, *_INCREMENTAL, *_RMSEA))
+        more += tuple(f"{name}_scaled" for name in (*_TESTS, *_INCREMENTAL, *RMSEA_NAMES))
         more += ("chisq_scaling_factor", "baseline_chisq_scaling_factor", "scaling_factor_h1")
     return plain + more

@@ -233,6 +233,7 @@ class Solved:
             where = f" in group {self.table.groups[row.block - 1]}" if len(self.table.groups) > 1 else ""
             covers = self.rows.value[i] + 1.96 * errors[i] > 0
             tail = "its 95 % interval covers zero" if covers else "its whole 95 % interval is below zero"
+            tail = tail if np.isfinite(errors[i]) else "it has no standard error"
             out.append(f"The variance of {row.lhs}{where} is negative ({self.rows.value[i]:.3g}; {tail}).")
         return out
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import sem_models as sm
+from sem_models.inference import fit_measures
 
 MODEL = "\n".join(f"F{k} =~ " + " + ".join(f"x{k}{i}" for i in range(6)) for k in range(4))
 
@@ -58,3 +59,14 @@ def test_saved_and_loaded(few: pd.DataFrame, tmp_path: pytest.TempPathFactory) -
 def test_what_needs_the_moments_is_refused(few: pd.DataFrame) -> None:
     with pytest.raises(sm.DataError, match="could not be estimated"):
         sm.fit(MODEL, few, missing="two.stage")
+
+
+def test_a_scaling_that_is_not_positive_is_a_reason(
+    clients: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The robust RMSEA is undefined, not absent, so that a summary can be printed."""
+    monkeypatch.setattr(fit_measures, "_robust_moments", lambda *given: ((5.0, -1.0), (100.0, 15.0)))
+    fit = sm.fit("EDS =~ e1 + e2 + e3\nPV =~ p1 + p2 + p3", clients, estimator="MLR")
+    assert np.isnan(fit.measures()["rmsea_robust"])
+    assert "not positive" in fit.why("rmsea_robust")
+    assert "RMSEA" in str(fit)
