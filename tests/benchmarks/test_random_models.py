@@ -47,6 +47,12 @@ def test_some_of_them_quickly() -> None:
     assert f"| all ({len(small)}) |" in page(frame, SEED, compared)
 
 
+@pytest.mark.parametrize("number", [14, 508])
+def test_models_that_were_in_trouble(number: int) -> None:
+    """Without saturated moments; with a robust scaling that is not positive."""
+    assert judge(draw(2003, number)).trouble == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(60))
 def test_random_model(number: int) -> None:

@@ -155,6 +155,14 @@ def test_no_row_leaves_unasked(
         assert b"sample:Rows" not in archive.read("state.json")
 
 
+def test_labels_of_rows_do_not_leave(clients: pd.DataFrame, tmp_path: Path) -> None:
+    """The data's index may hold customer ids."""
+    named = clients.set_axis([f"customer-{i}" for i in range(len(clients))], axis=0)
+    fit = sm.fit(MODEL, named, estimator="MLM")
+    with zipfile.ZipFile(fit.save(tmp_path / "fit")) as archive:
+        assert not any(b"customer-" in archive.read(name) for name in archive.namelist())
+
+
 def test_small_patterns_do_not_leave(fits: dict[str, sm.Fit], tmp_path: Path) -> None:
     sizes = fits["FIML"].solved.sample.patterns.size
     assert (sizes < 5).any()
