@@ -43,7 +43,8 @@ class Influence:
 def influence_table(solved: Solved, *, exact: bool) -> pd.DataFrame:
     """Columns cooks_distance and likelihood_displacement, a row a customer in the order of the data."""
     blocks, index = fitted_rows(solved, "Influence measures")
-    if not isinstance(solved.objective, NormalTheory) or solved.sample.gamma is not None:
+    by_row_likelihood = solved.options.missing not in ("pairwise", "two.stage", "robust.two.stage")
+    if not isinstance(solved.objective, NormalTheory) or not by_row_likelihood:
         raise SpecError(
             "Influence measures rest on the likelihood of each row. Fit the model with estimator='ML' (or a "
             "robust version of it) and missing='listwise' or 'fiml'."

@@ -80,6 +80,9 @@ def test_a_sample_less_one_row_is_the_sample_of_the_others(some: pd.DataFrame) -
 def test_refusals(some: pd.DataFrame) -> None:
     with pytest.raises(sm.SpecError, match="likelihood of each row"):
         sm.fit(MODEL, some, estimator="GLS").influence()
+    for missing in ("pairwise", "two.stage"):
+        with pytest.raises(sm.SpecError, match="likelihood of each row"):
+            sm.fit(MODEL, holed(some), missing=missing).influence()
     moments = sm.fit(MODEL, sample_cov=some[ITEMS].cov(), sample_nobs=len(some))
     with pytest.raises(sm.DataError, match="need the rows"):
         moments.influence()
