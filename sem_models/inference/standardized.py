@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sem_models.estimation.kernels import Implied
-from sem_models.model.ram import Array, RamModel
+from sem_models.model.ram import Array, IntArray, RamModel
 from sem_models.model.table import ParameterTable
 
 Metric = Literal["std_all", "std_lv", "std_nox"]
@@ -75,38 +77,60 @@ def standardize(
     negative), a residual variance by the total variance. NaN where a total variance is not positive.
     """
     raw = row_values(table, ram, free, at)
-    names = ram.variables
-    scaled = np.ones(len(names), dtype=bool)
+    lines = _lines(table, ram.variables)
+    scaled = np.ones(len(ram.variables), dtype=bool)
     if metric == "std_lv":
         scaled[: ram.n_observed] = False
     elif metric == "std_nox":
         scaled[ram.exogenous] = False
-    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
     residual = np.diagonal(ram.matrices(free)[1], axis1=-2, axis2=-1)
+    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
     d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram)
+    of_residual = lines.residual[:, None]
+    factor, relative = np.ones(len(lines.group)), np.zeros(raw.jacobian.shape)
+    for where, exponent in ((lines.first, lines.power_first), (lines.second, lines.power_second)):
+        own = residual[lines.group, where]
+        variance = np.where(lines.residual, np.abs(own), total[lines.group, where])
+        derivative = np.where(
+            of_residual,
+            np.sign(own)[:, None] * d_residual[lines.group, where],
+            d_total[lines.group, where],
+        )
+        used = scaled[where] & (exponent != 0.0)
+        gone = used & (variance == 0.0) & (exponent > 0.0)
+        with np.errstate(all="ignore"):
+            size = np.where(variance > 0.0, variance, np.nan)
+            factor = np.where(gone, 0.0, np.where(used, factor * size**exponent, factor))
+            step = (exponent / size)[:, None] * derivative
+        relative = np.where((used & ~gone)[:, None], relative + step, relative)
+    value = raw.value * factor
+    return Values(value, raw.jacobian * factor[:, None] + value[:, None] * relative)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """By row of the table: group, the variables whose variances scale it, to which power, residual or total."""
+
+    group: IntArray
+    first: IntArray
+    second: IntArray
+    power_first: Array
+    power_second: Array
+    residual: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=32)
+def _lines(table: ParameterTable, names: tuple[str, ...]) -> Lines:
     place = {name: i for i, name in enumerate(names)}
-    value, jacobian = raw.value.copy(), raw.jacobian.copy()
-    for r, row in enumerate(table.rows):
-        g, i = row.block - 1, place[row.lhs]
+    found = []
+    for row in table.rows:
+        i = place[row.lhs]
         j = place[row.rhs] if row.rhs else i
-        powers: list[tuple[float, float, Array]] = []  # exponent of a variance, the variance, its derivative
-        if row.op in ("=~", "~"):
-            sign = 0.5 if row.op == "=~" else -0.5
-            powers = [(sign, total[g, i], d_total[g, i]), (-sign, total[g, j], d_total[g, j])]
-        elif row.op == "~1":
-            powers = [(-0.5, total[g, i], d_total[g, i])]
-        elif i == j:
-            powers = [(-1.0, total[g, i], d_total[g, i])]
-        else:
-            powers = [(-0.5, abs(residual[g, k]), np.sign(residual[g, k]) * d_residual[g, k]) for k in (i, j)]
-        involved = [scaled[i]] if len(powers) == 1 else [scaled[i], scaled[j]]
-        factor, relative = 1.0, np.zeros(ram.n_free)
-        for (exponent, variance, derivative), used in zip(powers, involved, strict=True):
-            if used and variance == 0 and exponent > 0:
-                factor = 0.0
-            elif used:
-                factor *= variance**exponent if variance > 0 else np.nan
-                relative += exponent * derivative / variance if variance > 0 else np.nan
-        value[r] = raw.value[r] * factor
-        jacobian[r] = raw.jacobian[r] * factor + value[r] * relative
-    return Values(value, jacobian)
+        sign = {"=~": 0.5, "~": -0.5, "~1": -0.5}.get(row.op, -1.0 if i == j else -0.5)
+        between = row.op == "~~" and i != j
+        other = {"=~": -0.5, "~": 0.5}.get(row.op, -0.5 if between else 0.0)
+        found.append((row.block - 1, i, j, sign, other, between))
+    group, first, second, one, two, residual = zip(*found, strict=True)
+    return Lines(
+        np.array(group), np.array(first), np.array(second), np.array(one), np.array(two), np.array(residual)
+    )
