@@ -258,10 +258,15 @@ def _lisrel_and_gfi(
     cov, mean = (sample.cov, sample.mean) if sample.complete else pairwise_moments(sample)
     if isinstance(solved.objective, LeastSquares):
         weight = solved.objective.weight
+    elif sample.complete and not len(ram.exogenous):
+        weight = None
     else:
         parts = discrepancy(at.sigma, mu, sample.patterns)
         weight = moment_likelihood.curvature(parts, sample.patterns, g, observed=False)
-    by_group = [_lisrel(cov[k], mean[k], at.sigma[k], mu[k], weight[k], counted) for k in range(g)]
+    if weight is None:
+        by_group = [_lisrel_normal(cov[k], mean[k], at.sigma[k], mu[k], ram.has_means) for k in range(g)]
+    else:
+        by_group = [_lisrel(cov[k], mean[k], at.sigma[k], mu[k], weight[k], counted) for k in range(g)]
     lisrel = float(sample.share @ np.array(by_group))
     plain, corrected = solved.chi_square.statistic, misfit[0] if misfit is not None else None
     if sample.complete and not ram.curved:  # along curved equalities residuals have no such test
@@ -289,6 +294,18 @@ def _lisrel(cov: Array, mean: Array, sigma: Array, mu: Array, weight: Array, cou
     residual = observed - np.concatenate([sigma[i, j], mu])
     observed = np.where(counted, observed, 0.0)
     return 1.0 - float(residual @ weight @ residual) / float(observed @ weight @ observed)
+
+
+def _lisrel_normal(cov: Array, mean: Array, sigma: Array, mu: Array, has_means: bool) -> float:
+    """The same with the normal-theory W: eᵀWe = ½ tr(Σ⁻¹EΣ⁻¹E) + dᵀΣ⁻¹d, without forming W."""
+    inverse = np.linalg.inv(sigma)
+    sums = []
+    for second, first in ((cov - sigma, mean - mu), (cov, mean)):
+        weighted = inverse @ second
+        sums.append(0.5 * float((weighted * weighted.T).sum()))
+        if has_means:
+            sums[-1] += float(first @ inverse @ first)
+    return 1.0 - sums[0] / sums[1]
 
 
 def _gfi_interval(statistic: float, df: int, n: float, p: int, scaling: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from sem_models.inference.no_saturated import WHY as NO_SATURATED
 from sem_models.inference.solved import Solved
 from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
+from sem_models.model.table import ParameterTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,16 +92,15 @@ class Fit:
         """
         solved = self.solved
         rows, defined = solved.rows, solved.defined(solved.rows)
-        frame = self._frame(
-            np.append(rows.value, defined.value), self._errors(rows.jacobian, defined.jacobian), "est"
-        )
+        errors = self._errors(rows.jacobian, defined.jacobian)
+        columns = _inference(np.append(rows.value, defined.value), errors, "est")
         if solved.options.se == "bootstrap":  # lavaan's default too: percentile limits
             drawn = solved.bootstrapped.estimates()
-            frame = frame.assign(ci_lower=drawn["ci_lower"], ci_upper=drawn["ci_upper"])
+            columns.update(ci_lower=drawn["ci_lower"].to_numpy(), ci_upper=drawn["ci_upper"].to_numpy())
         for metric in ("std_lv", "std_all"):
             scaled = solved.standardized(metric)
-            frame[metric] = np.append(scaled.value, solved.defined(scaled).value)
-        return self._with_blocks(frame if aux else self._without_aux(frame))
+            columns[metric] = np.append(scaled.value, solved.defined(scaled).value)
+        return self._frame(columns, aux=aux)
 
     def standardized(self, type: Metric = "std_all") -> pd.DataFrame:
         """Standardized estimates with delta-method standard errors and intervals.
@@ -109,10 +109,8 @@ class Fit:
         """
         scaled = self.solved.standardized(type)
         defined = self.solved.defined(scaled)
-        frame = self._frame(
-            np.append(scaled.value, defined.value), self._errors(scaled.jacobian, defined.jacobian), "est_std"
-        )
-        return self._with_blocks(self._without_aux(frame))
+        errors = self._errors(scaled.jacobian, defined.jacobian)
+        return self._frame(_inference(np.append(scaled.value, defined.value), errors, "est_std"))
 
     def effects(
         self, *, interval: Literal["delta", "montecarlo", "bootstrap"] = "delta", draws: int | None = None,
@@ -494,12 +492,15 @@ class Fit:
     def _errors(self, rows: Array, defined: Array) -> Array:
         return np.append(self.solved.errors_of(rows), self.solved.errors_of(defined))
 
-    def _frame(self, value: Array, error: Array, name: str) -> pd.DataFrame:
-        table = self.solved.table
-        keys = [(r.lhs, r.op, r.rhs, self.groups[r.block - 1], r.label, r.block) for r in table.rows]
-        keys += [(d, ":=", str(expression), "", d, 0) for d, expression in table.definitions]
-        frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "group", "label", "block"])
-        return frame.assign(**_inference(value, error, name))
+    def _frame(self, columns: dict[str, Array], *, aux: bool = False) -> pd.DataFrame:
+        """Rows of the table and defined parameters with these columns; `level` and `block` for groups."""
+        keys = dict(_keys(self.solved.table))
+        block = keys.pop("block")
+        columns = {**keys, **columns}
+        if len(self.groups) > 1:
+            columns |= {"level": np.ones(len(block), dtype=int), "block": block}
+        frame = pd.DataFrame(columns)
+        return frame if aux else self._without_aux(frame)
 
     def _without_aux(self, frame: pd.DataFrame) -> pd.DataFrame:
         aux = self.solved.options.rows.aux
@@ -520,6 +521,15 @@ class Fit:
             }
             for g, label in enumerate(self.groups)
         }
+
+
+@lru_cache(maxsize=32)
+def _keys(table: ParameterTable) -> tuple[tuple[str, Any], ...]:
+    """The columns that name the rows of a table, remembered by it."""
+    keys = [(r.lhs, r.op, r.rhs, table.groups[r.block - 1], r.label, r.block) for r in table.rows]
+    keys += [(d, ":=", str(expression), "", d, 0) for d, expression in table.definitions]
+    frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "group", "label", "block"])
+    return tuple((name, frame[name].array) for name in frame.columns)
 
 
 def _inference(

@@ -109,7 +109,7 @@ def standardize(
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """By row of the table: group, the variables whose variances scale it, to which power, residual or total."""
+    """By row of the table: group, the variables whose (residual) variances scale it, and to which power."""
 
     group: IntArray
     first: IntArray
