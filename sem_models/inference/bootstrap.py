@@ -236,7 +236,8 @@ def _check_rows(solved: Solved, kind: Kind) -> None:
             "The bootstrap draws rows, and this fit has only moments. Fit from the raw data, or use "
             "type='parametric', which draws normal samples of the model."
         )
-    if sample.weighted or sample.clustered or sample.gamma is not None:
+    pairwise = solved.options.missing == "pairwise"
+    if sample.weighted or sample.clustered or sample.gamma is not None or pairwise:
         raise SpecError(
             "The bootstrap of weighted, clustered, pairwise and two-stage fits is not built yet. Use their "
             "robust standard errors, or fit.effects(interval='montecarlo')."

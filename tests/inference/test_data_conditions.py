@@ -372,3 +372,13 @@ def test_pairwise_moments_that_no_rows_could_have(data: pd.DataFrame) -> None:
     odd.loc[:49, "x1"] = odd.loc[:49, "x2"] + 0.01 * odd.loc[:49, "y1"]
     with pytest.raises(sm.DataError, match=r"not positive definite.*Use missing='fiml'"):
         sm.fit(MODEL, odd, missing="pairwise")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"cluster": "id"}, {"sampling_weights": "w"}, {"missing": "pairwise"}, {"missing": "two.stage"}],
+)
+def test_bootstrap_is_refused_by_name(holes: pd.DataFrame, options: dict[str, str]) -> None:
+    """Rows drawn one by one are no sample of these designs."""
+    with pytest.raises(sm.SpecError, match="not built yet"):
+        sm.fit(MODEL, holes, **options).bootstrap(5)
