@@ -381,4 +381,4 @@ def test_pairwise_moments_that_no_rows_could_have(data: pd.DataFrame) -> None:
 def test_bootstrap_is_refused_by_name(holes: pd.DataFrame, options: dict[str, str]) -> None:
     """Rows drawn one by one are no sample of these designs."""
     with pytest.raises(sm.SpecError, match="not built yet"):
-        sm.fit(MODEL, holes, **options).bootstrap(5)
+        sm.fit(MODEL, holes, **options).bootstrap(40)
