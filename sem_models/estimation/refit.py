@@ -13,10 +13,11 @@ import numpy as np
 
 from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, RamModel
 
-TOLERANCE = 1e-4
-"""Distance to the optimum, in standard errors, at which a refit counts as done."""
+TOLERANCE = 5e-4
+"""Distance to the optimum, in standard errors, at which a refit counts as done: far below what a draw differs
+from the next, and 1e-9 in the discrepancy of 300 rows."""
 
-INVERTED = 1e-9
+INVERTED = 1e-8
 """Largest entry of I − ΣW at which W counts as the inverse."""
 
 MAX_STEPS = 40
@@ -47,53 +48,127 @@ class Refits:
 class Gradient:
     """The gradient of ½ Σ share (log|Σ| + tr Σ⁻¹T) for a batch; the derivatives are those of kernels.py.
 
-    With u the variables that have outgoing paths, L = F (I − A)⁻¹ = [I 0] + A_ou (I − A_uu)⁻¹ P_u, so that
-    only u × u matrices are inverted, and M = Cov(y, ·) is needed for u alone.
+    With u the variables that have outgoing paths, y = e_o + Λ e_u for Λ = A_ou (I − A_uu)⁻¹. Where all u are
+    latent and no residual of an item covaries with a latent variable, everything is a product with Λ (p × u);
+    else with L = F (I − A)⁻¹ = [I 0] + Λ P_u. Only u × u matrices are inverted.
     """
 
     def __init__(self, ram: RamModel) -> None:
-        slots = ram.slots
+        slots, p, v = ram.slots, ram.n_observed, len(ram.variables)
         self.ram, self.u = ram, ram.places.sources
         self.directed = np.flatnonzero(slots.kind == DIRECTED)
         self.symmetric = np.flatnonzero(slots.kind == SYMMETRIC)
         self.means = np.flatnonzero(slots.kind == MEAN)
-        place = np.zeros(len(ram.variables), dtype=np.intp)
+        place = np.zeros(v, dtype=np.intp)
         place[self.u] = np.arange(len(self.u))
         self.source = place[slots.col[self.directed]]
+        row, col = slots.row, slots.col
+        both = slots.kind == SYMMETRIC
+        crossed = both & ((row < p) != (col < p))
+        apart = not crossed.any() and not ram.s_base[:, :p, p:].any()
+        used = np.append(row, col[both])
+        self.factors = apart and bool((self.u >= p).all()) and bool(np.isin(used[used >= p], self.u).all())
+        self.place = np.where(np.arange(v) < p, np.arange(v), p + place)  # in the rows of [V; ΛᵀV]
+        self.among_items = np.flatnonzero(both & (row < p))
+        self.among_sources = np.flatnonzero(both & (row >= p))
 
     def __call__(self, params: Array, batch: Batch, near: Array | None = None) -> tuple[Array, Array, Array]:
         """∂f/∂params (b, k) at params (b, k), W = Σ⁻¹ and T; `near` is W at a point not far from it.
 
         Raises numpy.linalg.LinAlgError where a matrix is singular.
         """
-        ram, u, p, slots = self.ram, self.u, self.ram.n_observed, self.ram.slots
+        ram, u = self.ram, self.u
         a_mat, s_mat, m_vec = filled(ram, ram.free_values(params), batch)
         outgoing = a_mat[..., u]
-        reach = np.linalg.inv(np.eye(len(u)) - outgoing[..., u, :])
-        lead = np.zeros((*a_mat.shape[:-2], p, len(ram.variables)))
-        lead[..., np.arange(p), np.arange(p)] = 1.0
-        lead[..., u] += outgoing[..., :p, :] @ reach
+        reach = np.asarray(np.linalg.inv(np.eye(len(u)) - outgoing[..., u, :]), dtype=np.float64)
+        lead = outgoing[..., : ram.n_observed, :] @ reach
+        eta = (reach @ m_vec[..., u, None])[..., 0] if ram.has_means else m_vec[..., u]
+        along = self._by_factors if self.factors else self._by_variables
+        by_slot, weight, second = along(s_mat, m_vec, reach, lead, eta, batch, near)
+        return ram.to_parameters(by_slot), weight, second
+
+    def _by_factors(
+        self,
+        s_mat: Array,
+        m_vec: Array,
+        reach: Array,
+        lead: Array,
+        eta: Array,
+        batch: Batch,
+        near: Array | None,
+    ) -> tuple[Array, Array, Array]:
+        ram, u, p, slots = self.ram, self.u, self.ram.n_observed, self.ram.slots
         lead_t = np.swapaxes(lead, -1, -2)
-        sideways = lead @ s_mat
-        weight = inverse(sideways @ lead_t, near)
-        with_sources = sideways[..., u] @ np.swapaxes(reach, -1, -2)
-        second = batch.cov
+        sideways = lead @ s_mat[..., u[:, None], u]
+        sigma = s_mat[..., :p, :p] + sideways @ lead_t
+        shift = None
         if ram.has_means:
-            shift = batch.mean - (lead @ m_vec[..., None])[..., 0]
-            second = second + shift[..., :, None] * shift[..., None, :]
-        v_mat = (weight - weight @ second @ weight) * batch.share[..., None, None]
-        k_mat = lead_t @ v_mat
-        by_slot = np.empty((*a_mat.shape[:-2], len(slots.row)))
+            shift = batch.mean - m_vec[..., :p] - (lead @ m_vec[..., u, None])[..., 0]
+        weight, second, v_mat, pull = _residual_weights(sigma, shift, batch, near)
+        loaded = v_mat @ lead
+        among = lead_t @ loaded
+        moves = np.swapaxes(reach, -1, -2)
+        to_items = v_mat @ (sideways @ moves)
+        stacked = np.concatenate([to_items, lead_t @ to_items], axis=-2)
+        by_slot = np.empty((*v_mat.shape[:-2], len(slots.row)))
+        i = self.directed
+        by_slot[..., i] = stacked[..., self.place[slots.row[i]], self.source]
+        j = self.among_items
+        by_slot[..., j] = slots.weight[j] * v_mat[..., slots.row[j], slots.col[j]]
+        j = self.among_sources
+        row, col = self.place[slots.row[j]] - p, self.place[slots.col[j]] - p
+        by_slot[..., j] = slots.weight[j] * among[..., row, col]
+        if pull is not None:
+            along = np.concatenate([pull, lead_t @ pull], axis=-2)[..., 0]
+            by_slot[..., i] -= along[..., self.place[slots.row[i]]] * eta[..., self.source]
+            by_slot[..., self.means] = -along[..., self.place[slots.row[self.means]]]
+        return by_slot, weight, second
+
+    def _by_variables(
+        self,
+        s_mat: Array,
+        m_vec: Array,
+        reach: Array,
+        lead: Array,
+        eta: Array,
+        batch: Batch,
+        near: Array | None,
+    ) -> tuple[Array, Array, Array]:
+        ram, u, p, slots = self.ram, self.u, self.ram.n_observed, self.ram.slots
+        whole = np.zeros((*s_mat.shape[:-2], p, s_mat.shape[-1]))
+        whole[..., np.arange(p), np.arange(p)] = 1.0
+        whole[..., u] += lead
+        whole_t = np.swapaxes(whole, -1, -2)
+        sideways = whole @ s_mat
+        shift = batch.mean - (whole @ m_vec[..., None])[..., 0] if ram.has_means else None
+        weight, second, v_mat, pull = _residual_weights(sideways @ whole_t, shift, batch, near)
+        with_sources = sideways[..., u] @ np.swapaxes(reach, -1, -2)
+        k_mat = whole_t @ v_mat
+        by_slot = np.empty((*v_mat.shape[:-2], len(slots.row)))
         i, j = self.directed, self.symmetric
         by_slot[..., i] = (k_mat @ with_sources)[..., slots.row[i], self.source]
-        by_slot[..., j] = slots.weight[j] * (k_mat @ lead)[..., slots.row[j], slots.col[j]]
-        if ram.has_means:
-            pull = (weight @ shift[..., None]) * batch.share[..., None, None]
-            along = (lead_t @ pull)[..., 0]
-            eta = (reach @ m_vec[..., u, None])[..., 0]
+        by_slot[..., j] = slots.weight[j] * (k_mat @ whole)[..., slots.row[j], slots.col[j]]
+        if pull is not None:
+            along = (whole_t @ pull)[..., 0]
             by_slot[..., i] -= along[..., slots.row[i]] * eta[..., self.source]
             by_slot[..., self.means] = -along[..., slots.row[self.means]]
-        return ram.to_parameters(by_slot), weight, second
+        return by_slot, weight, second
+
+
+def _residual_weights(
+    sigma: Array, shift: Array | None, batch: Batch, near: Array | None
+) -> tuple[Array, Array, Array, Array | None]:
+    """W, T, share (W − WTW) and, with means, share W (x̄ − μ) as a column."""
+    weight = inverse(sigma, near)
+    share = batch.share[..., None, None]
+    second, pull = batch.cov, None
+    if shift is not None:
+        second = second + shift[..., :, None] * shift[..., None, :]
+        pull = (weight @ shift[..., None]) * share
+    v_mat = weight - weight @ second @ weight
+    if batch.share.shape[-1] > 1:
+        v_mat = v_mat * share
+    return weight, second, v_mat, pull
 
 
 def inverse(matrices: Array, near: Array | None) -> Array:
@@ -108,7 +183,7 @@ def inverse(matrices: Array, near: Array | None) -> Array:
         if off < INVERTED:
             return found
         found = found @ product
-        if off < 3e-5:  # its square is below INVERTED
+        if off < 1e-4:  # its square is below INVERTED
             return found
     return np.asarray(np.linalg.inv(matrices))
 
@@ -137,7 +212,9 @@ def refit(ram: RamModel, start: Array, hessian: Array, batch: Batch, n_rows: flo
     where, at, size = np.zeros((b, k)), batch, np.full(b, np.inf)
     steps = np.zeros((0, b, k))
     changes = np.zeros((0, b, k))
-    slope, weight, second = _slope(gradient, params, at, root, None)
+    _, one, _ = _slope(gradient, params[:1], batch.at(np.zeros(1, dtype=np.intp)), root, None)
+    near = np.broadcast_to(one, batch.cov.shape)  # all begin at the same Σ, up to fixed covariates
+    slope, weight, second = _slope(gradient, params, at, root, near if np.isfinite(one).all() else None)
     for _ in range(MAX_STEPS):
         length = np.sqrt(np.maximum((slope * slope).sum(axis=1), 0.0) * n_rows)
         arrived = length < TOLERANCE

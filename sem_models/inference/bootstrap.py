@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MANY = 20_000
 """Batched draws from which on a progress bar is shown."""
 
-CHUNK = 128
+CHUNK = 256
 """Replicates in a batch; it fits the processor's cache and does not change a number."""
 
 JACKKNIFE = 5_000
