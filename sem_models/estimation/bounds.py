@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf, sqrt
 
 import numpy as np
 
+from sem_models.model.constraints import Restrictions, restrictions
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable, Row
 
@@ -24,6 +26,20 @@ LEAST_EXPLAINED = 0.005
 LARGEST_CORRELATION = 0.998
 WIDER = {"variance": (0.05, 0.2), "construct": (0.0, 0.3), "loading": (0.1, 0.1)}
 """By what share of its range "wide" moves each end."""
+
+
+def held_by(table: ParameterTable, kind: str, sample_cov: Array) -> Restrictions:
+    """The nonlinear equalities, inequalities and bounds that a search must hold."""
+    if kind in ("none", "user"):
+        return _of_the_text(table)
+    return restrictions(table, *parameter_bounds(table, kind, sample_cov))
+
+
+@lru_cache(maxsize=32)
+def _of_the_text(table: ParameterTable) -> Restrictions:
+    """Those that do not depend on the data, remembered by table."""
+    p = len(table.variables.observed)
+    return restrictions(table, *parameter_bounds(table, "none", np.zeros((len(table.groups), p, p))))
 
 
 def parameter_bounds(table: ParameterTable, kind: str, sample_cov: Array) -> tuple[Array, Array]:

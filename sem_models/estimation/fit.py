@@ -13,7 +13,7 @@ import numpy as np
 
 from sem_models.errors import DataError, SpecError
 from sem_models.estimation import trail
-from sem_models.estimation.bounds import parameter_bounds
+from sem_models.estimation.bounds import held_by
 from sem_models.estimation.constrained import minimize_constrained, on_the_constraints
 from sem_models.estimation.data_options import TWO_STAGE
 from sem_models.estimation.identification import check_identified
@@ -27,7 +27,7 @@ from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
 from sem_models.model.auxiliary import check_outside, with_auxiliaries
-from sem_models.model.constraints import Restrictions, restrictions
+from sem_models.model.constraints import Restrictions
 from sem_models.model.ram import build_ram
 from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, TableOptions, build_table
@@ -164,7 +164,7 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
     information = complete.information(begin)
-    held = restrictions(table, *parameter_bounds(table, options.bounds, sample.cov))
+    held = held_by(table, options.bounds, sample.cov)
     if options.check_identification:
         moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
         check_identified(complete, table, begin, information, moments, held)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from sem_models.errors import ConvergenceError, SpecError
-from sem_models.estimation.bounds import parameter_bounds
+from sem_models.estimation.bounds import held_by
 from sem_models.estimation.identification import check_identified
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import Outcome, Solution
@@ -26,7 +26,6 @@ from sem_models.estimation.options import Options
 from sem_models.estimation.starts import starting_point
 from sem_models.inference.solved import STATIONARY, Solved
 from sem_models.inference.test_statistics import n_moments
-from sem_models.model.constraints import restrictions
 from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.table import ParameterTable
 from sem_models.observed.sample import Sample
@@ -105,7 +104,7 @@ def solve_with_semopy(table: ParameterTable, sample: Sample, options: Options) -
     if reasons:
         raise SpecError(f"engine='semopy' cannot fit this: {'; '.join(reasons)}. {REMEDY}")
     ram = build_ram(table, sample.cov, sample.mean)
-    held = restrictions(table, *parameter_bounds(table, options.bounds, sample.cov))
+    held = held_by(table, options.bounds, sample.cov)
     if held:
         raise SpecError(
             f"semopy cannot hold the constraint '{held.texts[0]}' as stated. Use engine='native'."

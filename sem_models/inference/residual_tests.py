@@ -7,6 +7,7 @@ N eᵀ [W − W J (Jᵀ W J)⁻¹ Jᵀ W] e, with W the inverse of the moments' 
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from sem_models.errors import DataError
 from sem_models.estimation import kernels, moment_space
@@ -29,7 +30,16 @@ def residual_test(
         bread, along, total = _distribution_free(ram, reduction, point, sample)
     else:
         bread, along, total = _normal_theory(kind, ram, reduction, point, sample)
-    return sample.n * (total - float(along @ np.linalg.lstsq(bread, along, rcond=None)[0]))
+    return sample.n * (total - float(along @ _solved(bread, along)))
+
+
+def _solved(bread: Array, along: Array) -> Array:
+    """Least-norm solution where the parameters are not all determined."""
+    scale = np.sqrt(np.maximum(np.diagonal(bread), 1e-300))
+    chol, failed = dpotrf(bread / np.outer(scale, scale))
+    if not failed and len(chol) and np.diagonal(chol).min() > 1e-6:
+        return np.asarray(dpotrs(chol, along / scale)[0] / scale)
+    return np.asarray(np.linalg.lstsq(bread, along, rcond=None)[0])
 
 
 def _normal_theory(
