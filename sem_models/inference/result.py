@@ -83,26 +83,26 @@ class Fit:
 
     # ------------------------------------------------------------------ parameters
 
-    def estimates(self, *, aux: bool = False) -> pd.DataFrame:
+    def estimates(self, *, level: float = LEVEL, aux: bool = False) -> pd.DataFrame:
         """One row a parameter, in lavaan's order, defined parameters last.
 
-        Columns lhs, op, rhs, group, label, est, se, z, pvalue, ci_lower, ci_upper (95 %), std_lv, std_all;
+        Columns lhs, op, rhs, group, label, est, se, z, pvalue, ci_lower, ci_upper, std_lv, std_all;
         `level` and `block` when there are several groups. A fixed parameter has se 0. Rows of auxiliary
         variables are shown with `aux=True`.
         """
         solved = self.solved
         rows, defined = solved.rows, solved.defined(solved.rows)
         errors = self._errors(rows.jacobian, defined.jacobian)
-        columns = _inference(np.append(rows.value, defined.value), errors, "est")
+        columns = _inference(np.append(rows.value, defined.value), errors, "est", level=_checked(level))
         if solved.options.se == "bootstrap":  # lavaan's default too: percentile limits
-            drawn = solved.bootstrapped.estimates()
+            drawn = solved.bootstrapped.estimates(level=level)
             columns.update(ci_lower=drawn["ci_lower"].to_numpy(), ci_upper=drawn["ci_upper"].to_numpy())
         for metric in ("std_lv", "std_all"):
             scaled = solved.standardized(metric)
             columns[metric] = np.append(scaled.value, solved.defined(scaled).value)
         return self._frame(columns, aux=aux)
 
-    def standardized(self, type: Metric = "std_all") -> pd.DataFrame:
+    def standardized(self, type: Metric = "std_all", *, level: float = LEVEL) -> pd.DataFrame:
         """Standardized estimates with delta-method standard errors and intervals.
 
         Columns lhs, op, rhs, group, label, est_std, se, z, pvalue, ci_lower, ci_upper.
@@ -110,7 +110,8 @@ class Fit:
         scaled = self.solved.standardized(type)
         defined = self.solved.defined(scaled)
         errors = self._errors(scaled.jacobian, defined.jacobian)
-        return self._frame(_inference(np.append(scaled.value, defined.value), errors, "est_std"))
+        value = np.append(scaled.value, defined.value)
+        return self._frame(_inference(value, errors, "est_std", level=_checked(level)))
 
     def effects(
         self, *, interval: Literal["delta", "montecarlo", "bootstrap"] = "delta", draws: int | None = None,
@@ -530,6 +531,12 @@ def _keys(table: ParameterTable) -> tuple[tuple[str, Any], ...]:
     keys += [(d, ":=", str(expression), "", d, 0) for d, expression in table.definitions]
     frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "group", "label", "block"])
     return tuple((name, frame[name].array) for name in frame.columns)
+
+
+def _checked(level: float) -> float:
+    if not 0 < level < 1:
+        raise SpecError(f"level={level!r} must lie between 0 and 1, as 0.95.")
+    return level
 
 
 def _inference(

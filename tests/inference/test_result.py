@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import chi2
 
 import sem_models as sm
+from sem_models import examples
 
 CFA = "EDS =~ e1 + e2 + e3\nPV =~ p1 + p2 + p3\nBI =~ b1 + b2 + b3\n"
 PATHS = CFA + "PV ~ EDS\nBI ~ PV"
@@ -202,3 +203,15 @@ def test_the_smallest_models_have_every_table(
     assert json.loads(fit.to_json())["estimates"]
     assert str(fit)
     assert fit._repr_html_()
+
+
+def test_intervals_at_another_level() -> None:
+    frame = pd.read_csv(examples.path())
+    fit = sm.fit("PV =~ pv1 + pv2 + pv3", frame)
+    wide, narrow = fit.estimates(level=0.99), fit.estimates(level=0.9)
+    half = (wide["ci_upper"] - wide["est"])[wide["se"] > 0] / wide["se"][wide["se"] > 0]
+    np.testing.assert_allclose(half, 2.5758293, rtol=1e-6)
+    assert (wide["ci_lower"] <= narrow["ci_lower"]).all()
+    assert not np.allclose(fit.standardized(level=0.9)["ci_lower"], fit.standardized()["ci_lower"])
+    with pytest.raises(sm.SpecError, match="between 0 and 1"):
+        fit.estimates(level=95)
