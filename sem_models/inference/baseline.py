@@ -10,7 +10,9 @@ import numpy as np
 from sem_models.model.ram import MEAN, SYMMETRIC, Array, RamModel, Slots
 from sem_models.model.table import ParameterTable
 from sem_models.observed.pairwise import pairwise_moments
+from sem_models.observed.patterns import Patterns
 from sem_models.observed.sample import Sample
+from sem_models.observed.saturated import available_moments
 
 
 def baseline_model(
@@ -20,7 +22,8 @@ def baseline_model(
 
     Covariates keep their sample moments when fixed (those of the rows that answer both, where covariates
     are missing, as lavaan does) and have free covariances when random. Without missing values the start is
-    the solution. Auxiliary variables correlate with everything, so that the baseline is the model's own (as
+    the solution, and so it is with them for variables that correlate with nothing: the moments of their own
+    answers. Auxiliary variables correlate with everything, so that the baseline is the model's own (as
     semTools has it).
     """
     g, p = len(sample.groups), len(sample.variables)
@@ -45,6 +48,11 @@ def baseline_model(
     free = np.arange(g * len(kind), dtype=np.intp).reshape(g, len(kind))
     slots = Slots(kind, row, col, weight, row, col, free)
     start = np.where(kind == MEAN, sample.mean[:, row], sample.cov[:, row, col])
+    if not sample.complete and isinstance(sample.patterns, Patterns):
+        mean, variance = available_moments(sample.patterns, g)
+        alone = (row == col) | (kind == MEAN)
+        alone &= ~np.isin(row, [*random_x, *(i for pair in saturated for i in pair)])
+        start = np.where(alone, np.where(kind == MEAN, mean[:, row], variance[:, row]), start)
     start[:, [k for k, entry in enumerate(entries) if entry[1:] in set(saturated)]] = 0.0
     model = RamModel(
         sample.variables, p, ram.has_means, np.zeros((g, p, p)), s_base, m_base, slots,

@@ -51,7 +51,7 @@ def saturated_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
     """
     if patterns.complete:
         return patterns.cov.copy(), patterns.mean.copy()
-    mean, variance = _available_moments(patterns, n_groups)
+    mean, variance = available_moments(patterns, n_groups)
     center, spread = mean[patterns.group], np.sqrt(variance)[patterns.group]
     unit = np.sqrt(variance)
     scaled = replace(
@@ -123,7 +123,7 @@ def _newton(state: Array, patterns: Patterns, n_groups: int) -> tuple[Array, Arr
     return None
 
 
-def _available_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
+def available_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
     """Mean and variance of each variable from the rows that have it, (g, p) each."""
     mean = _weighted_by_variable(patterns, patterns.mean, n_groups)
     centered = patterns.mean - np.where(patterns.seen, mean[patterns.group], 0.0)
