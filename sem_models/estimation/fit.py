@@ -33,6 +33,7 @@ from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, TableOptions, build_table
 from sem_models.observed.moments import Moments, sample_from_moments
 from sem_models.observed.patterns import complete_patterns
+from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import Sample, group_labels, sample_from_data
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def fit(
         raise DataError("fit() needs data, or sample_cov= with sample_nobs=.")
     if frame is not None and sample_cov is not None:
         raise SpecError("fit() got both data and sample_cov=. Give one of them.")
+    if frame is not None and group is not None and options.get("group_label") is not None:
+        frame = chosen_groups(frame, group, options["group_label"])
     labels = group_labels(frame, group) if frame is not None else _cov_labels(sample_cov)
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     text = (
@@ -120,8 +123,14 @@ def fit(
         resolved = replace(resolved, table=replace(resolved.table, fixed_x=False))
         table = _table(with_auxiliaries(text, table, aux), resolved.table, labels)
         observed, aux = table.variables.observed, ()
+    if frame is None and options.get("std_ov") is True:
+        raise SpecError(
+            "std_ov=True needs the raw data. For a covariance matrix pass the correlations instead."
+        )
     if frame is not None:
         exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
+        if options.get("std_ov") is True:
+            frame = standardized_columns(frame, [v for v in observed if v not in exogenous], group)
         sample = sample_from_data(
             frame, (*observed, *aux), missing=resolved.missing, group=group, exogenous=exogenous,
             has_means=resolved.table.meanstructure, sampling_weights=resolved.rows.sampling_weights,

@@ -62,8 +62,44 @@ LATER: dict[str, tuple[Any, ...]] = {
     "level": (0.95,),
     "WLS_V": (None,),
     "NACOV": (None,),
+    "composites": (True,),
+    "correlation": (False,),
+    "marker": (None,),
+    "marker_int_zero": (False,),
+    "ridge": (False, "default"),
+    "group_w_free": (False,),
+    "gamma_n_minus_one": (False,),
+    "gamma_unbiased": (False,),
+    "start": ("default", "simple", "mplus"),
+    "rstarts": (0,),
+    "em_h1_args": (None,),
+    "mimic": ("default", "lavaan"),
+    "ceq_simple": (False,),
+    "do_fit": (True,),
+    "baseline": (True,),
+    "h1": (True,),
+    "implied": (True,),
+    "loglik": (True,),
+    "store_vcov": (True, "default"),
+    "check_start": (True,),
+    "check_post": (True,),
+    "check_gradient": (True,),
+    "check_vcov": (True,),
+    "check_lv_names": (True,),
+    "optim_method": ("default", "nlminb"),
+    "control": (None, {}),
+    "verbose": (False,),
+    "warn": (True,),
+    "debug": (False,),
 }
-"""Options of lavaan that are not built yet, with the values that change nothing."""
+"""Options of lavaan that are not built or have no counterpart, with the values that change nothing."""
+
+SE_NAMES = {
+    "sandwich": "robust.huber.white", "robust.mlr": "robust.huber.white", "robust.mlm": "robust.sem",
+    "boot": "bootstrap",
+}  # fmt: skip
+TEST_NAMES = {"bootstrap": BOLLEN_STINE, "boot": BOLLEN_STINE}
+"""Other names that lavaan takes for errors and tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +124,8 @@ class Options:
     rows: DataOptions = field(default_factory=DataOptions)
     bounds: str = "none"
     bootstrap: int = 1000
+    std_ov: bool = False
+    group_label: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Flat mapping of all options, for provenance."""
@@ -117,7 +155,7 @@ _SWITCHES = (
     "auto_fix_first",
     "auto_fix_single", "auto_var", "auto_cov_lv_x", "auto_cov_y", "meanstructure",
 )  # fmt: skip
-_YES_NO = ("sample_cov_rescale", "check_identification")
+_YES_NO = ("std_ov", "sample_cov_rescale", "check_identification")
 _OWN = (
     "se",
     "test",
@@ -131,6 +169,8 @@ _OWN = (
     "effect_coding",
     "constraints",
     "bootstrap",
+    "std_ov",
+    "group_label",
 )
 
 
@@ -167,6 +207,9 @@ def resolve(
             raise SpecError(f"{name}={value!r} is not understood. Give True or False.")
         if name in LATER and not any(_same(value, neutral) for neutral in LATER[name]):
             raise SpecError(f"The engine cannot honor {name}={value!r} yet. Leave the option out.")
+    group_label = given.get("group_label")
+    if group_label is not None and not has_groups:
+        raise SpecError("group_label= needs group=.")
     if engine not in ("native", "semopy"):
         raise SpecError(
             f"engine='{engine}' is unknown. {did_you_mean(engine, ('native', 'semopy'), noun='engines')}"
@@ -180,7 +223,8 @@ def resolve(
     if missing in TWO_STAGE:
         defaults = replace(defaults, se=missing, test="satorra.bentler")
     model_type = _one_of("model_type", given.get("model_type", "sem"), tuple(MODEL_TYPES))
-    se = _default(given.get("se"), defaults.se)
+    se = _default(given.get("se"), defaults.se).replace("-", ".").replace("_", ".")
+    se = SE_NAMES.get(se, se)
     if se == "robust":
         se = "robust.huber.white" if full or estimator == "MLR" else "robust.sem"
     se = clustered_errors(_one_of("se", se, STANDARD_ERRORS), rows)
@@ -192,7 +236,17 @@ def resolve(
         likelihood=likelihood, engine=engine,
     )  # fmt: skip
     needs_observed = full or se in ("robust.huber.white", "robust.cluster")
-    information = _default(given.get("information"), "observed" if needs_observed else "expected")
+    asked = given.get("information")
+    if isinstance(asked, list | tuple):
+        if len(set(asked)) != 1:
+            raise SpecError(
+                f"The engine cannot take one information for errors and another for tests ({asked!r}) yet. "
+                "Give one of them."
+            )
+        asked = asked[0]
+    if asked == "first.order" and se == "standard":
+        asked, se = None, "first.order"
+    information = _default(asked, "observed" if needs_observed else "expected")
     information = _one_of("information", information, ("expected", "observed"))
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     equal = tuple(name.replace(".", "_") for name in equal)
@@ -226,6 +280,7 @@ def resolve(
         bool(given.get("sample_cov_rescale", True)), int(given.get("max_iterations", 500)),
         bool(given.get("check_identification", True)), engine, seed, likelihood, rows,
         _bounds(given.get("bounds", "none")), _draws(given.get("bootstrap", 1000)),
+        given.get("std_ov") is True, _labels(given.get("group_label")),
     )  # fmt: skip
 
 
@@ -233,13 +288,13 @@ def _tests(given: Any, default: str) -> tuple[str, ...]:
     """The tests asked for, the standard one always first."""
     names = [given] if given is None or isinstance(given, str) else list(given)
     known = ("standard", *SCALED_TESTS, *RESIDUAL_TESTS, BOLLEN_STINE)
-    aliases = {
-        "bootstrap": BOLLEN_STINE,
-        "scaled_shifted": "scaled.shifted",
-        "yuan.bentler": "yuan.bentler.mplus",
-    }
-    chosen = [_default(name, default) for name in names]
-    chosen = [_one_of("test", aliases.get(name, name), known) for name in chosen]
+    chosen = [_default(name, default).replace("-", ".").replace("_", ".") for name in names]
+    if "yuan.bentler" in chosen:
+        raise SpecError(
+            "The engine cannot compute test='yuan.bentler' yet, whose trace differs from Mplus' form. Use "
+            "test='yuan.bentler.mplus', which MLR takes by default."
+        )
+    chosen = [_one_of("test", TEST_NAMES.get(name, name), known) for name in chosen]
     return tuple(dict.fromkeys(["standard", *chosen]))
 
 
@@ -264,6 +319,10 @@ def _refuse_combinations(
         raise SpecError(
             "likelihood='wishart' is a matter of maximum likelihood with complete rows. Leave it out."
         )
+
+
+def _labels(given: Any) -> tuple[str, ...]:
+    return () if given is None else (given,) if isinstance(given, str) else tuple(map(str, given))
 
 
 def _draws(given: Any) -> int:

@@ -134,7 +134,7 @@ def group_labels(data: pd.DataFrame, group: str | None) -> tuple[str, ...]:
             f"group='{group}' is not a column of the data. "
             f"{did_you_mean(group, data.columns, noun='columns')}"
         )
-    labels = tuple(str(_tidy(value)) for value in data[group].dropna().unique())
+    labels = tuple(str(tidy(value)) for value in data[group].dropna().unique())
     if len(labels) < 2:
         raise DataError(
             f"group='{group}' has {len(labels)} distinct value{'' if len(labels) == 1 else 's'}; a "
@@ -152,10 +152,10 @@ def group_labels(data: pd.DataFrame, group: str | None) -> tuple[str, ...]:
 def membership_of(column: pd.Series, labels: Sequence[str]) -> IntArray:
     """Number of each row's group, −1 where it has none or another."""
     codes = {label: i for i, label in enumerate(labels)}
-    return np.array([codes.get(str(_tidy(v)), -1) if not pd.isna(v) else -1 for v in column], dtype=np.intp)
+    return np.array([codes.get(str(tidy(v)), -1) if not pd.isna(v) else -1 for v in column], dtype=np.intp)
 
 
-def _tidy(value: object) -> object:
+def tidy(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
