@@ -44,15 +44,19 @@ def gaps_for(result: dict[str, Any]) -> Gaps:
 
 @dataclass
 class Gaps:
-    """Worst gap per quantity, and what failed its tolerance."""
+    """Worst gap per quantity, what failed its tolerance, and the worst gap per fit measure."""
 
     tolerances: dict[str, float] = field(default_factory=lambda: TOLERANCES)
     worst: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)
 
     def add(self, quantity: str, where: str, gap: float) -> None:
         gap = float("inf") if np.isnan(gap) else float(gap)
         self.worst[quantity] = max(self.worst.get(quantity, 0.0), gap)
+        if quantity in ("index", "index_robust"):
+            name = where.split()[-1]
+            self.measures[name] = max(self.measures.get(name, 0.0), gap)
         if gap > self.tolerances[quantity]:
             self.failures.append(f"{quantity} {where}: {gap:.3g} > {self.tolerances[quantity]:g}")
 

@@ -42,6 +42,8 @@ def main() -> int:
     later = {name: reason for reason, names in LATER.items() for name in names}
     worst: dict[str, tuple[float, str]] = {}
     rows, disagreeing = [], 0
+    by_tag: dict[str, list[Gaps]] = {}
+    measures: dict[str, float] = {}
     for path in sorted((GOLDEN / "cases").glob("*.json")):
         case = json.loads(path.read_text(encoding="utf-8"))
         if case["kind"] not in KINDS:
@@ -50,12 +52,17 @@ def main() -> int:
         verdict, detail = _verdict(case, later)
         if isinstance(detail, Gaps):
             for quantity, gap in detail.worst.items():
-                if gap > worst.get(quantity, (-1.0, ""))[0]:
+                polished = detail.tolerances == TOLERANCES  # the others are in the tables by capability
+                if polished and gap > worst.get(quantity, (-1.0, ""))[0]:
                     worst[quantity] = (gap, name)
             disagreeing += bool(detail.failures)
+            for tag in case["exercises"]:
+                by_tag.setdefault(tag, []).append(detail)
+            for measure_name, gap in detail.measures.items():
+                measures[measure_name] = max(measures.get(measure_name, 0.0), gap)
             detail = "; ".join(detail.failures[:3])
         rows.append(f"| {name} | {case['title']} | {verdict}{': ' + detail if detail else ''} |")
-    print(_page(rows, worst))
+    print(_page(rows, worst, by_tag, measures))
     return 1 if disagreeing else 0
 
 
@@ -76,11 +83,43 @@ def _verdict(case: dict[str, Any], later: dict[str, str]) -> tuple[str, str | Ga
     return ("agrees" if not gaps.failures else "DISAGREES"), gaps
 
 
-def _page(rows: list[str], worst: dict[str, tuple[float, str]]) -> str:
+COLUMNS = ("est", "se", "chisq", "index", "index_robust")
+
+
+def _by_capability(by_tag: dict[str, list[Gaps]]) -> list[str]:
+    lines = [
+        "", "## By capability", "",
+        "Worst gaps over the cases that exercise it; a case counts for each of its capabilities.", "",
+        "| Capability | Cases | Estimates, se | Errors | χ², relative | Measures | Robust measures |",
+        "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for tag in sorted(by_tag, key=str.lower):
+        found = by_tag[tag]
+        cells = []
+        for quantity in COLUMNS:
+            gaps = [g.worst[quantity] for g in found if quantity in g.worst]
+            cells.append(f"{max(max(gaps), 0.0):.1e}" if gaps else "–")
+        lines.append(f"| {tag} | {len(found)} | {' | '.join(cells)} |")
+    return lines
+
+
+def _by_measure(measures: dict[str, float]) -> list[str]:
+    lines = ["", "## By fit measure", "", "Worst absolute gap over all cases.", ""]
+    lines.append(", ".join(f"{name} {gap:.0e}" for name, gap in sorted(measures.items())) + ".")
+    return lines
+
+
+def _page(
+    rows: list[str],
+    worst: dict[str, tuple[float, str]],
+    by_tag: dict[str, list[Gaps]],
+    measures: dict[str, float],
+) -> str:
     lines = [
         "# Agreement with lavaan 0.7",
         "",
         "Made by `python -m tests.golden.report > docs/parity.md` from the cases beside the repository.",
+        "The first table leaves out v18, v19 and v86, whose reference stopped short of its optimum.",
         "",
         "| Quantity | Worst gap | Allowed | Case |",
         "|---|---|---|---|",
@@ -89,6 +128,7 @@ def _page(rows: list[str], worst: dict[str, tuple[float, str]]) -> str:
         if quantity in worst:
             gap, name = worst[quantity]
             lines.append(f"| {meaning} | {max(gap, 0.0):.1e} | {TOLERANCES[quantity]:.0e} | {name} |")
+    lines += [*_by_capability(by_tag), *_by_measure(measures), "", "## By case"]
     lines += ["", "| Case | What it exercises | Verdict |", "|---|---|---|", *rows, "", NOTES]
     return "\n".join(lines)
 
