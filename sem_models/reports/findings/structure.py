@@ -133,7 +133,8 @@ def _tables(study: Study, contrasts: pd.DataFrame) -> list[Table]:
         tables.append(
             Table("contrasts", "Contrasts of the specification", contrasts, view=view, shown=shown,
                   headings={"title": "Part"},
-                  note="Direct effects unless the expression multiplies paths; delta-method intervals. "
+                  note="Direct effects unless the expression multiplies paths; delta-method intervals, "
+                       "for ratios Fieller's. "
                   + study.legend)
         )  # fmt: skip
     there = set(measures["measure"])
