@@ -85,7 +85,7 @@ def flat_at_random_points(
 
 def _full_rank(information: Array) -> bool:
     """Whether the information is safely positive definite in its own scale, by its Cholesky pivots."""
-    scale = np.sqrt(np.diagonal(information))
+    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
     if (scale < 1e-150).any():
         return False
     try:
@@ -121,7 +121,7 @@ def _flat_directions(objective: NormalTheory, params: Array, held: Restrictions 
     if point is None:
         return None
     information = objective.information(point) + _pinned(objective, params, held)
-    scale = np.sqrt(np.diagonal(information))
+    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
     silent = scale < 1e-150
     scale = np.where(silent, 1.0, scale)
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
