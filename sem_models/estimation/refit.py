@@ -263,11 +263,12 @@ def _slope(
             blank = np.full(batch.cov.shape, np.nan)
             return np.full(params.shape, np.inf), blank, blank
         half = len(params) // 2
-        halves = [
+        one, two = (
             _slope(gradient, params[part], batch.at(part), root, None)
             for part in (np.arange(half), np.arange(half, len(params)))
-        ]
-        return tuple(np.concatenate(x) for x in zip(*halves, strict=True))  # type: ignore[return-value]
+        )
+        slope, weight, second = (np.concatenate(pair) for pair in zip(one, two, strict=True))
+        return slope, weight, second
     slope = out @ root
     return np.where(np.isfinite(slope).all(axis=1, keepdims=True), slope, np.inf), weight, second
 

@@ -38,7 +38,7 @@ def all_tests(solved: Solved) -> list[dict[str, Any]]:
         elif df and solved.sample.rows is not None:
             at = projection(solved.objective, solved.point, solved.sample)
             first, second = traces(at, empirical_gamma(solved.sample, solved.ram.exogenous, at.keep))
-            out = scaled_test(name, solved.minimum, df, first, second)  # type: ignore[arg-type]
+            out = scaled_test(name, solved.minimum, df, first, second)
             row.update(
                 stat=out.statistic,
                 df=out.df,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -173,11 +173,15 @@ def _random_starts(solved: Solved) -> Trial:
 
     center = starting_values(solved.table, solved.ram, solved.sample.cov, solved.sample.mean)
     found = []
+    objective: Any = solved.objective  # each objective takes its own kind of point
     for _ in range(STARTS):
         begin = _admissible(solved, center, spread * rng.uniform(-1.0, 1.0, size=len(center)))
         if begin is not None:
-            limits = {"n_rows": solved.sample.n, "max_iterations": solved.options.max_iterations}
-            found.append(minimize(solved.objective, begin, **limits))  # type: ignore[arg-type]
+            limits: dict[str, Any] = {
+                "n_rows": solved.sample.n,
+                "max_iterations": solved.options.max_iterations,
+            }
+            found.append(minimize(objective, begin, **limits))
     ended = [s for s in found if s.outcome.name == "CONVERGED"]
     if not ended:
         return _failed(what, f"None of {len(found)} admissible starts converged.")

@@ -42,8 +42,8 @@ def parameter_covariance(
     point: Point | MomentPoint,
     sample: Sample,
     *,
-    se: StandardErrors,
-    information: Information,
+    se: str,
+    information: str,
     scores: bool,
 ) -> ParameterCovariance:
     """(N A)⁻¹; A⁻¹ B A⁻¹ / N for "robust.huber.white" (Yuan & Bentler, 2000, eq. 10) and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +48,8 @@ def observed_information(solved: Solved) -> Array:
     """The Hessian at the solution (k, k), from the standard errors where they use it."""
     if solved.options.information == "observed":
         return solved.covariance.information
-    return solved.objective.hessian(solved.point)  # type: ignore[arg-type]
+    objective: Any = solved.objective  # each objective takes its own kind of point
+    return np.asarray(objective.hessian(solved.point))
 
 
 def flattest(solved: Solved) -> tuple[float, Array]:

@@ -136,8 +136,8 @@ def traces(at: Projection, gamma: tuple[Array, ...]) -> tuple[float, float]:
     return first, second
 
 
-def scaled_test(kind: ScaledKind, statistic: float, df: int, trace: float, trace_squared: float) -> Scaled:
-    """The corrected statistic from the two traces.
+def scaled_test(kind: str, statistic: float, df: int, trace: float, trace_squared: float) -> Scaled:
+    """The corrected statistic from the two traces; kind is one of ScaledKind.
 
     Satorra–Bentler: c = tr(UΓ)/df. Mean and variance adjusted: df* = tr(UΓ)²/tr((UΓ)²), c = tr(UΓ)/df*.
     Scaled and shifted: c = √(tr((UΓ)²)/df), shift df − √(df tr(UΓ)²/tr((UΓ)²)).

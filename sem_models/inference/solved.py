@@ -65,8 +65,8 @@ class Solved:
         resampled = options.se == "bootstrap"
         found = parameter_covariance(
             self.objective, self.point, self.sample,
-            se="standard" if resampled else options.se,  # type: ignore[arg-type]
-            information=options.information,  # type: ignore[arg-type]
+            se="standard" if resampled else options.se,
+            information=options.information,
             scores=options.scaled_test == "yuan.bentler.mplus",
         )  # fmt: skip
         return replace(found, free=self.bootstrapped.vcov()) if resampled else found
@@ -143,7 +143,7 @@ class Solved:
             return replace(plain, scaling=expected / df, expected=expected)
         at = projection(objective, point, self.sample)
         first, second = traces(at, empirical_gamma(self.sample, self.ram.exogenous, at.keep))
-        out = scaled_test(kind, statistic, df, first, second)  # type: ignore[arg-type]
+        out = scaled_test(kind, statistic, df, first, second)
         usual = None if kind == "mean.var.adjusted" else first
         return replace(plain, scaling=out.scaling, shift=out.shift, scaled_df=out.df, expected=usual)
 

@@ -93,6 +93,17 @@ class RamModel:
         """Parameters as the degrees of freedom count them."""
         return self.n_params + self.held
 
+    def with_covariates(self, cov: Array, mean: Array) -> RamModel:
+        """The same model with the fixed covariates' moments taken from cov (g, p, p) and mean (g, p)."""
+        x = self.exogenous
+        if not len(x):
+            return self
+        s_base, m_base = self.s_base.copy(), self.m_base.copy()
+        s_base[:, x[:, None], x] = cov[:, x[:, None], x]
+        if self.has_means:
+            m_base[:, x] = mean[:, x]
+        return replace(self, s_base=s_base, m_base=m_base)
+
     def free_values(self, params: Array) -> Array:
         """x (..., q) from params (..., k)."""
         return params if self.places.unreduced else params @ self.reduction.T + self.offset
@@ -182,15 +193,7 @@ def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> R
     sample_cov (g, p, p) and sample_mean (g, p) give the fixed covariates' moments, in the order of
     `table.variables.observed`.
     """
-    ram = _layout(table)
-    if not len(ram.exogenous):
-        return ram
-    x = ram.exogenous
-    s_base, m_base = ram.s_base.copy(), ram.m_base.copy()
-    s_base[:, x[:, None], x] = sample_cov[:, x[:, None], x]
-    if ram.has_means:
-        m_base[:, x] = sample_mean[:, x]
-    return replace(ram, s_base=s_base, m_base=m_base)
+    return _layout(table).with_covariates(sample_cov, sample_mean)
 
 
 @lru_cache(maxsize=32)

@@ -41,14 +41,8 @@ def _batch(fit: sm.Fit, n: int) -> Batch:
 
 
 def _objective(fit: sm.Fit, batch: Batch, b: int) -> NormalTheory:
-    ram, n = fit.solved.ram, fit.solved.sample.n
-    x = ram.exogenous
-    s_base, m_base = ram.s_base.copy(), ram.m_base.copy()
-    s_base[:, x[:, None], x] = batch.cov[b][:, x[:, None], x]
-    if ram.has_means:
-        m_base[:, x] = batch.mean[b][:, x]
-    patterns = complete_patterns(batch.share[b] * n, batch.mean[b], batch.cov[b])
-    return NormalTheory(replace(ram, s_base=s_base, m_base=m_base), patterns, batch.mean[b])
+    patterns = complete_patterns(batch.share[b] * fit.solved.sample.n, batch.mean[b], batch.cov[b])
+    return NormalTheory(fit.solved.ram.with_covariates(batch.cov[b], batch.mean[b]), patterns, batch.mean[b])
 
 
 @pytest.mark.parametrize(("model", "options"), MODELS)

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 import sem_models as sm
 from sem_models import examples
-from sem_models.inference import bootstrap as module
+from sem_models.inference import refits as module
 from sem_models.inference.intervals import between, intervals
 from sem_models.inference.resampling import left_out, resampled, rows_to_draw
 
