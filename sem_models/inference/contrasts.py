@@ -363,7 +363,8 @@ def as_contrasts(
     if isinstance(given, Mapping):
         return tuple(Contrast(str(name), text) for name, text in given.items())
     if hasattr(given, "claims"):
-        return Contrast.of_spec(given)  # type: ignore[arg-type]
+        spec: Any = given
+        return Contrast.of_spec(spec)
     return tuple(c for one in given for c in as_contrasts(one))
 
 

@@ -434,35 +434,9 @@ class Fit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the data, as plain Python values (NaN as None); docs/fit-json.md describes it."""
-        status, vcov = self.status, self.vcov()
-        return {
-            "schema": "sem_models.fit/1",
-            "spec": self.spec_id,
-            "syntax": self.syntax,
-            "provenance": _plain(self.provenance),
-            "options": _plain(self.options),
-            "status": {
-                "converged": status.converged,
-                "stationary": status.stationary,
-                "admissible": status.admissible,
-                "reasons": list(status.reasons),
-            },
-            "n": {
-                "available": self.header.n_available,
-                "used": self.header.n_used,
-                "dropped": self.header.n_dropped,
-                "groups": {k: n if n >= 5 else None for k, n in self.header.groups.items()},
-            },
-            "attempts": [
-                {"what": a.what, "method": a.method, "outcome": a.outcome.name.lower(),
-                 "iterations": a.iterations, "objective": _plain(a.objective), "chosen": a.chosen}
-                for a in self.solved.solution.trail
-            ],
-            "estimates": _plain(self.estimates().to_dict("records")),
-            "effects": _plain(self.effects().to_dict("records")),
-            "measures": _plain(self.measures().to_dict()),
-            "vcov": {"names": vcov.columns.tolist(), "rows": _plain(vcov.to_numpy().tolist())},
-        }  # fmt: skip
+        from sem_models.storage.plain import fit_as_dict
+
+        return fit_as_dict(self)
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """`to_dict()` as JSON text."""
@@ -552,14 +526,3 @@ def _inference(
         f"pvalue{suffix}": 2 * ndtr(-np.abs(z)),
         f"ci_lower{suffix}": value - half * error, f"ci_upper{suffix}": value + half * error,
     }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """JSON-ready copy: NumPy scalars to Python, NaN to None, tuples to lists."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -13,7 +13,12 @@ from sem_models.inference.solved import Solved
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.sample import membership_of, numeric_columns
 
-METHODS = {"regression": "regression", "ebm": "regression", "bartlett": "bartlett", "ml": "bartlett"}
+METHODS: dict[str, ScoreMethod] = {
+    "regression": "regression",
+    "ebm": "regression",
+    "bartlett": "bartlett",
+    "ml": "bartlett",
+}
 
 
 def score_table(solved: Solved, method: ScoreMethod | str, *, errors: bool, data: Any) -> pd.DataFrame:
@@ -31,7 +36,7 @@ def score_table(solved: Solved, method: ScoreMethod | str, *, errors: bool, data
     found = designs(solved)
     parts = []
     for g, (values, position) in enumerate(blocks):
-        scores, spread = score_rows(found[g], values, kind, errors=errors)  # type: ignore[arg-type]
+        scores, spread = score_rows(found[g], values, kind, errors=errors)
         columns = [scores] if spread is None else [scores, spread]
         labels = [*names, *(f"{n}_se" for n in names)] if errors else list(names)
         parts.append((np.concatenate(columns, axis=1), position, labels))
