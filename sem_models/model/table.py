@@ -43,6 +43,8 @@ class TableOptions:
     group_equal: tuple[str, ...] = ()
     group_partial: tuple[str, ...] = ()
     effect_coding: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    """Products of latent variables ("X:Z") that stand as variables without items, mean and variance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,9 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     Raises SpecError for what the engine cannot estimate, by name and place, and for modifiers that
     contradict one another or the number of groups.
     """
-    _refuse_unsupported(syntax)
+    _refuse_unsupported(syntax, options.products)
     _check_families(options)
-    variables = classify(syntax)
+    variables = classify(syntax, options.products)
     rows: list[Row] = []
     for block in range(1, len(groups) + 1):
         user = [
@@ -132,7 +134,7 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     return table
 
 
-def _refuse_unsupported(syntax: Syntax) -> None:
+def _refuse_unsupported(syntax: Syntax, products: tuple[str, ...]) -> None:
     reasons = {
         "|": "thresholds of ordered items",
         "~*~": "response scales of ordered items",
@@ -156,7 +158,8 @@ def _refuse_unsupported(syntax: Syntax) -> None:
             raise SpecError(point_at(syntax.source, block.span, what, "Use group= for groups of customers."))
     latent = {f.lhs for f in syntax.formulas if f.op == "=~"}
     for formula in syntax.formulas:
-        parts = formula.rhs.split(":") if ":" in formula.rhs else []
+        stands = formula.rhs in products or formula.rhs in latent
+        parts = formula.rhs.split(":") if ":" in formula.rhs and not stands else []
         if any(part in latent for part in parts):
             what = f"'{formula.rhs}' is a product with a latent variable, which is not an ordinary path."
             raise SpecError(
@@ -262,7 +265,10 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
         for name in nonexogenous:
             add(name, "~~", name)
         for name in variables.latent:
-            add(name, "~~", name, fixed=1.0 if options.std_lv else None)
+            if name not in variables.products:
+                add(name, "~~", name, fixed=1.0 if options.std_lv else None)
+    for name in variables.products:
+        add(name, "~~", name, fixed=0.0)
     order = {name: i for i, name in enumerate(nonexogenous + variables.latent)}
     rows.sort(key=lambda row: order.get(row.lhs, len(order)))
     if options.auto_cov_lv_x:
@@ -280,7 +286,7 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
         for name in exogenous:
             add(name, "~1", "", exogenous=options.fixed_x)
         for name in variables.latent:
-            add(name, "~1", "", fixed=None if free_means else 0.0)
+            add(name, "~1", "", fixed=None if free_means and name not in variables.products else 0.0)
     return rows
 
 
@@ -343,7 +349,7 @@ def _across_groups(rows: list[Row], variables: Variables, options: TableOptions)
         if row.block == 1:
             continue
         family = _family(row, variables)
-        if not row.user and row.lhs in variables.latent:
+        if not row.user and row.lhs in variables.latent and row.lhs not in variables.products:
             frees_scale = (
                 options.std_lv and "loadings" in equal and family == "lv_variances" and family not in equal
             )

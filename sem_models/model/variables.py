@@ -20,6 +20,8 @@ class Variables:
     predictors: frozenset[str]
     regressed: frozenset[str]
     measured: frozenset[str]
+    products: tuple[str, ...] = ()
+    """Products that stand as latent variables without items, last in `latent`."""
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -37,17 +39,22 @@ class Variables:
 
     @property
     def latent_exogenous(self) -> tuple[str, ...]:
-        return tuple(n for n in self.latent if n not in self.regressed and n not in self.measured)
+        return tuple(
+            n
+            for n in self.latent
+            if n not in self.regressed and n not in self.measured and n not in self.products
+        )
 
 
-def classify(syntax: Syntax) -> Variables:
+def classify(syntax: Syntax, products: tuple[str, ...] = ()) -> Variables:
     """Sort the names of a model into latent, indicator, outcome, exogenous and other variables.
 
-    A covariate whose variance, covariance or intercept the model itself mentions is not exogenous,
-    nor is a product with an endogenous component: both have free parameters of their own.
+    `products` are predictors such as "X:Z" that are to be latent variables without items. A covariate
+    whose variance, covariance or intercept the model itself mentions is not exogenous, nor is a product with
+    an endogenous component: both have free parameters of their own.
     """
     rows = syntax.formulas
-    latent = _unique(f.lhs for f in rows if f.op in ("=~", "<~"))
+    latent = _unique([*(f.lhs for f in rows if f.op in ("=~", "<~")), *products])
     lv = set(latent)
     measured = {f.rhs for f in rows if f.op == "=~"}
     indicators = _unique(f.rhs for f in rows if f.op == "=~" and f.rhs not in lv)
@@ -64,7 +71,7 @@ def classify(syntax: Syntax) -> Variables:
     others = tuple(n for n in mentioned if n not in placed)
     return Variables(
         latent, indicators, outcomes, exogenous, others,
-        frozenset(predictors), frozenset(regressed), frozenset(measured),
+        frozenset(predictors), frozenset(regressed), frozenset(measured), products,
     )  # fmt: skip
 
 
