@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 
 from sem_models.charts import text, theme
+from sem_models.moderation.retention import CFI_DROP, RMSEA_RISE
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
-
-# Chen (2007), Structural Equation Modeling 14, p. 501, total N > 300; Cheung & Rensvold (2002) for CFI.
-CFI_DROP, RMSEA_RISE = -0.010, 0.015
 
 
 def invariance(
@@ -106,6 +104,8 @@ def _steps(comparisons: pd.DataFrame) -> list[_Step]:
 
 
 def _sentence(steps: Sequence[_Step], alpha: float) -> str:
+    mended = {s.level.removeprefix("partial ") for s in steps if s.within and s.level.startswith("partial ")}
+    steps = [s for s in steps if s.level not in mended]
     broken = next((s for s in steps if not s.within), None)
     held = steps[: steps.index(broken)] if broken else steps
     parts = []

@@ -137,6 +137,14 @@ def score_tests(solved: Solved, release: Sequence[int] | None = None, add: str |
     )  # fmt: skip
 
 
+def release_each(solved: Solved, sets: Sequence[Sequence[int]]) -> list[float]:
+    """T of releasing each set of `restrictions(solved)`, given by position, with all others in force."""
+    slopes = np.array([r.slope for r in restrictions(solved)])
+    curvature = curvature_at(solved, [])
+    n = solved.sample.n_total
+    return [_released(curvature, np.delete(slopes, list(chosen), axis=0), n).statistic for chosen in sets]
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """T, the expected change P s (q,) and P (q, q)."""

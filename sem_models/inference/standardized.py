@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sem_models.estimation.kernels import Implied
+from sem_models.estimation.kernels import Implied, mean_slopes
 from sem_models.model.ram import Array, IntArray, RamModel
 from sem_models.model.table import ParameterTable
 
@@ -49,6 +49,17 @@ def variance_jacobian(ram: RamModel, at: Implied) -> Array:
     slots = ram.slots
     z_all = np.concatenate([at.total, at.cov_all], axis=-1)
     by_slot = 2.0 * slots.weight * z_all[..., slots.left] * z_all[..., slots.right]
+    out = np.zeros((*by_slot.shape[:-1], ram.n_free))
+    for g, index in enumerate(slots.free):
+        used = index >= 0
+        out[g][:, index[used]] = by_slot[g][:, used]
+    return out
+
+
+def mean_jacobian(ram: RamModel, at: Implied) -> Array:
+    """∂ E m / ∂ free rows, (g, v, q)."""
+    slots = ram.slots
+    by_slot = mean_slopes(slots, at.eta)[:, None, :] * at.total[..., slots.row]
     out = np.zeros((*by_slot.shape[:-1], ram.n_free))
     for g, index in enumerate(slots.free):
         used = index >= 0

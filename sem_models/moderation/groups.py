@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,6 +14,8 @@ from sem_models.estimation.fit import fit
 from sem_models.inference.header import Header
 from sem_models.inference.nested import difference_test
 from sem_models.inference.result import Fit
+from sem_models.moderation.partial import Released, following, largest
+from sem_models.moderation.retention import retained
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
@@ -29,16 +30,30 @@ LADDER: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Invariance:
-    """Fits of the ladder by level name, least restricted first."""
+class Level:
+    """One rung: its fit, the level it is held against ("" for the first), and the equalities given up."""
 
-    fits: Mapping[str, Fit]
+    fit: Fit
+    against: str = ""
+    released: tuple[Released, ...] = ()
+
+
+@dataclass(frozen=True)
+class Invariance:
+    """The ladder by level name, least restricted first; "partial metric" follows a "metric" that failed."""
+
+    rungs: Mapping[str, Level]
     group: str
+
+    @property
+    def fits(self) -> dict[str, Fit]:
+        """The fit of each level."""
+        return {name: rung.fit for name, rung in self.rungs.items()}
 
     @property
     def header(self) -> Header:
         """Data and status of the first level."""
-        return next(iter(self.fits.values())).header
+        return next(iter(self.rungs.values())).fit.header
 
     def table(self) -> pd.DataFrame:
         """One row a level: column `level`, whether it converged and is admissible, and all fit measures."""
@@ -53,28 +68,40 @@ class Invariance:
         ]
         return pd.DataFrame(rows)
 
+    def released(self) -> pd.DataFrame:
+        """Equalities given up, in the order of their release.
+
+        Columns level, lhs, op, rhs, score, df, pvalue: the score test of releasing it while all other
+        equalities hold (Bentler & Chou, 1992); p values of a search are not those of planned tests.
+        """
+        columns = ["level", "lhs", "op", "rhs", "score", "df", "pvalue"]
+        rows = [
+            (name, r.lhs, r.op, r.rhs, r.statistic, r.df, r.pvalue)
+            for name, rung in self.rungs.items()
+            for r in rung.released
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    def holding(self, level: str) -> Fit | None:
+        """The fit that stands for a level: the partial one where the full one failed; None if not fitted."""
+        rung = self.rungs.get(f"partial {level}") or self.rungs.get(level)
+        return rung.fit if rung is not None else None
+
     @cached_property
     def _comparisons(self) -> pd.DataFrame:
-        names = list(self.fits)
         rows = []
-        for against, level in pairwise(names):
-            general, restricted = self.fits[against], self.fits[level]
-            out = difference_test(restricted.solved, general.solved)
-            mine, theirs = restricted.measures(), general.measures()
-            row: dict[str, Any] = {
-                "level": level, "against": against, "chisq_diff": out.chisq_diff, "df_diff": out.df_diff,
-                "pvalue": out.pvalue,
-            }  # fmt: skip
-            for index in ("cfi", "rmsea", "srmr", "cfi_robust", "rmsea_robust"):
-                if not index.endswith("_robust") or pd.notna(mine[index]):
-                    row[f"delta_{index}"] = mine[index] - theirs[index]
-            rows.append(row)
+        for level, rung in self.rungs.items():
+            if rung.against:
+                names = " and ".join(r.name for r in rung.released)
+                step = _step(level, rung.fit, rung.against, self.rungs[rung.against].fit)
+                rows.append({**step, "retained": retained(step), "released": names})
         return pd.DataFrame(rows)
 
     def comparisons(self) -> pd.DataFrame:
-        """Each level against the one before.
+        """Each level against the one before, or against the partial level that stands for it.
 
-        Columns level, against, chisq_diff, df_diff, pvalue, delta_cfi, delta_rmsea, delta_srmr.
+        Columns level, against, chisq_diff, df_diff, pvalue, delta_cfi, delta_rmsea, delta_srmr, retained
+        (by change of fit: CFI falls by at most .010, RMSEA rises by at most .015; Chen, 2007) and released.
         Satorra–Bentler (2001) differences when the estimator is robust; then, and with incomplete data,
         also delta_cfi_robust and delta_rmsea_robust.
         """
@@ -92,6 +119,7 @@ def invariance(
     *,
     group: str | None = None,
     levels: Sequence[str | Mapping[str, Any]] = ("configural", "metric", "scalar", "strict"),
+    partial: bool = False,
     **options: Any,
 ) -> Invariance:
     """Fit the ladder of invariance models.
@@ -104,6 +132,9 @@ def invariance(
         Column with the groups (or covariance matrices by group in `sample_cov=`).
     levels : sequence
         Level names, or dicts {"name", "group_equal", "group_partial"} for partial invariance.
+    partial : bool
+        Where a named level is not retained, give up equalities one after another, the largest score test
+        first, until it is; two items of a construct stay equal. What follows builds on the partial level.
 
     Raises
     ------
@@ -124,10 +155,56 @@ def invariance(
         raise SpecError(f"Two levels have the same name: {', '.join(names)}. Give each its own.")
     if not ladder:
         raise SpecError(f"invariance() needs at least one level: {', '.join(LADDER)}.")
-    return Invariance(
-        {name: fit(model, data, group=group, **{**options, **more}) for name, more in ladder},
-        group or "group",
-    )
+
+    def fitted(more: Mapping[str, Any]) -> Fit:
+        return fit(model, data, group=group, **{**options, **more})
+
+    rungs: dict[str, Level] = {}
+    last = ""
+    given_up: tuple[Released, ...] = ()
+    for name, more in ladder:
+        searched = partial and bool(last) and more == {"group_equal": LADDER.get(name)}
+        kept = following(LADDER[name], given_up) if searched else ()
+        settings = {**more, "group_partial": kept} if kept else more
+        rungs[name] = Level(fitted(settings), last)
+        if searched and not retained(_step(name, rungs[name].fit, last, rungs[last].fit)):
+            found = _search(fitted, settings, rungs[name].fit, (last, rungs[last].fit))
+            if found is not None:
+                given_up = (*given_up, *found.released)
+                name = f"partial {name}"
+                rungs[name] = found
+        last = name
+    return Invariance(rungs, group or "group")
+
+
+def _search(
+    fitted: Callable[[Mapping[str, Any]], Fit], settings: Mapping[str, Any], full: Fit,
+    against: tuple[str, Fit],
+) -> Level | None:  # fmt: skip
+    """The level with as few equalities given up as it takes to be retained; None if that is not reached."""
+    current, family = full, settings["group_equal"][-1]
+    released: tuple[Released, ...] = ()
+    while (chosen := largest(current, family)) is not None and current.status.converged:
+        released = (*released, chosen)
+        freed = (*settings.get("group_partial", ()), *(r.name for r in released))
+        current = fitted({**settings, "group_partial": freed})
+        if retained(_step("", current, *against)):
+            return Level(current, against[0], released)
+    return None
+
+
+def _step(level: str, restricted: Fit, against: str, general: Fit) -> dict[str, Any]:
+    """The difference test and the changes of fit of one level against another."""
+    out = difference_test(restricted.solved, general.solved)
+    mine, theirs = restricted.measures(), general.measures()
+    row: dict[str, Any] = {
+        "level": level, "against": against, "chisq_diff": out.chisq_diff, "df_diff": out.df_diff,
+        "pvalue": out.pvalue,
+    }  # fmt: skip
+    for index in ("cfi", "rmsea", "srmr", "cfi_robust", "rmsea_robust"):
+        if not index.endswith("_robust") or pd.notna(mine[index]):
+            row[f"delta_{index}"] = mine[index] - theirs[index]
+    return row
 
 
 def _level(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -11,9 +11,11 @@ from scipy.special import ndtri
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.fit import solve
 from sem_models.inference.compare import wald_of
+from sem_models.inference.contrasts import Adjust, adjust_pvalues
 from sem_models.inference.nested import difference_test
 from sem_models.inference.result import Fit
 from sem_models.model.table import ParameterTable
+from sem_models.moderation.pooled import pooled_variances
 
 LEVEL = 0.95
 
@@ -31,14 +33,20 @@ def reference(fit: Fit, group: str | None) -> str:
     return str(group)
 
 
-def path_differences(fit: Fit, *, reference_group: str | None = None) -> pd.DataFrame:
-    """Each structural path in each other group minus the reference group, unstandardized, with its interval.
+def path_differences(
+    fit: Fit, *, reference_group: str | None = None, adjust: Adjust = "holm"
+) -> pd.DataFrame:
+    """Each structural path in each other group minus the reference group, with its interval.
 
-    Columns lhs, op, rhs, group, reference_group, est_group, est_reference, est, se, z, pvalue, ci_lower,
-    ci_upper; est is group minus reference, on the raw scale, at 95 % confidence.
+    Columns lhs, op, rhs, group, reference_group, est_group, est_reference, est, se, z, pvalue,
+    pvalue_adjusted (for the number of differences), ci_lower, ci_upper; est is group minus reference,
+    unstandardized, at 95 % confidence. The size of the difference: est_std, ci_lower_std, ci_upper_std in
+    pooled within-group standard deviations of outcome and predictor, the same in all groups.
     """
     base = reference(fit, reference_group)
     solved, table = fit.solved, fit.solved.table
+    spread = pooled_variances(solved)
+    place = {name: i for i, name in enumerate(solved.ram.variables)}
     rows = []
     for lhs, rhs in _paths(table):
         index = _rows_of(table, lhs, rhs)
@@ -51,21 +59,31 @@ def path_differences(fit: Fit, *, reference_group: str | None = None) -> pd.Data
             se = float(solved.errors_of(slope[None])[0])
             half = float(ndtri((1 + LEVEL) / 2)) * se
             test = wald_of(np.array([value]), np.array([[se**2]]))
+            x, y = place[rhs], place[lhs]
+            unit = np.sqrt(spread.value[x] / spread.value[y])
+            relative = spread.jacobian[x] / spread.value[x] - spread.jacobian[y] / spread.value[y]
+            size = unit * value
+            size_half = float(ndtri((1 + LEVEL) / 2)) * float(
+                solved.errors_of((unit * slope + 0.5 * size * relative)[None])[0]
+            )
             rows.append(
                 (lhs, "~", rhs, label, base, solved.rows.value[index[g]], solved.rows.value[at], value, se,
-                 value / se if se > 0 else np.nan, test.pvalue, value - half, value + half)
+                 value / se if se > 0 else np.nan, test.pvalue, np.nan, value - half, value + half,
+                 size, size - size_half, size + size_half)
             )  # fmt: skip
     columns = ["lhs", "op", "rhs", "group", "reference_group", "est_group", "est_reference", "est", "se", "z",
-               "pvalue",
-               "ci_lower", "ci_upper"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+               "pvalue", "pvalue_adjusted", "ci_lower", "ci_upper", "est_std", "ci_lower_std",
+               "ci_upper_std"]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(pvalue_adjusted=adjust_pvalues(frame["pvalue"].to_numpy(np.float64), adjust))
 
 
-def path_tests(fit: Fit) -> pd.DataFrame:
+def path_tests(fit: Fit, *, adjust: Adjust = "holm") -> pd.DataFrame:
     """Equality of each structural path over all groups.
 
-    Columns lhs, op, rhs, df, wald, wald_pvalue, lrt, lrt_pvalue and lrt_converged. The likelihood-ratio test
-    refits with that one path equal (Satorra–Bentler 2001 when the estimator is robust).
+    Columns lhs, op, rhs, df, wald, wald_pvalue, wald_pvalue_adjusted, lrt, lrt_pvalue, lrt_pvalue_adjusted
+    (for the number of paths) and lrt_converged. The likelihood-ratio test refits with that one path equal
+    (Satorra–Bentler 2001 when the estimator is robust).
     """
     reference(fit, None)
     solved, table = fit.solved, fit.solved.table
@@ -87,7 +105,12 @@ def path_tests(fit: Fit) -> pd.DataFrame:
              lrt.pvalue if converged else np.nan, converged)
         )  # fmt: skip
     columns = ["lhs", "op", "rhs", "df", "wald", "wald_pvalue", "lrt", "lrt_pvalue", "lrt_converged"]
-    return pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=columns)
+    for test in ("wald", "lrt"):
+        pvalues = frame[f"{test}_pvalue"].to_numpy(np.float64)
+        after = list(frame.columns).index(f"{test}_pvalue") + 1
+        frame.insert(after, f"{test}_pvalue_adjusted", adjust_pvalues(pvalues, adjust))
+    return frame
 
 
 def _paths(table: ParameterTable) -> list[tuple[str, str]]:

@@ -9,9 +9,8 @@ import pandas as pd
 
 from sem_models.charts import text
 from sem_models.inference.header import Status
+from sem_models.moderation.retention import changes, retained
 
-CFI_DROP, RMSEA_RISE = -0.010, 0.015
-"""Change of fit up to which a level of invariance is retained (Chen, 2007, for N > 300)."""
 TOO_CLOSE = 0.85
 """Latent correlation above which two constructs are too close to compare their weights."""
 NOTHING = "No finding is stated here, because the estimation did not converge."
@@ -127,33 +126,23 @@ def status_sentences(status: Status, what: str) -> tuple[str, ...]:
     return (" ".join([f"Caution: {what} {trouble}.", *status.reasons, after]),)
 
 
-def retained(row: Mapping[Any, Any]) -> bool:
-    """Whether a step of the invariance ladder holds by change of fit, the robust one where there is one."""
-    cfi, rmsea = _changes(row)
-    return cfi >= CFI_DROP and rmsea <= RMSEA_RISE
-
-
 def invariance_sentences(comparisons: pd.DataFrame) -> list[str]:
     """Each step of the ladder: retained or not by change of fit, with the test beside it."""
     out = []
     for row in comparisons.to_dict("records"):
-        cfi, rmsea = _changes(row)
+        cfi, rmsea = changes(row)
         figures = f"ΔCFI {num(cfi, 3)}, ΔRMSEA {num(rmsea, 3)}"
         if row["chisq_diff"] == row["chisq_diff"]:
             figures += f", Δχ²({row['df_diff']:.0f}) = {row['chisq_diff']:.1f}, {p_text(row['pvalue'])}"
         level = str(row["level"])
         verdict = "is retained" if retained(row) else "is not retained"
-        name = f"{level.capitalize()} invariance ({HELD.get(level, level)})"
+        full = level.removeprefix("partial ")
+        held = HELD.get(full, full)
+        if full != level:
+            held = f"{held} except {row.get('released') or 'none'}"
+        name = f"{first_upper(level)} invariance ({held})"
         out.append(f"{name} {verdict} by change of fit: {figures}.")
     return out
-
-
-def _changes(row: Mapping[Any, Any]) -> tuple[float, float]:
-    found = []
-    for name in ("delta_cfi", "delta_rmsea"):
-        value = float(row.get(f"{name}_robust", float("nan")))
-        found.append(value if value == value else float(row[name]))
-    return found[0], found[1]
 
 
 def difference_sentences(

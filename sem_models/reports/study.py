@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.inference.result import Fit
-from sem_models.moderation.moderate import GroupModeration, moderate
+from sem_models.moderation.group_comparison import GroupModeration, compare_groups
 from sem_models.observed.sample import group_labels
 from sem_models.reports.section import Section
 from sem_models.reports.sentences import first_lower
@@ -128,9 +128,9 @@ class Study:
         """Groups compared; SpecError without a moderator."""
         if self.moderator is None:
             raise SpecError("There is no moderator to compare groups by. Name the column: moderator='…'.")
-        return moderate(
-            self.spec, self.frame, method="groups", moderator=self.moderator,
-            reference_group=self.reference_group,            estimator=self.estimator, missing=self.missing,
+        return compare_groups(
+            self.spec, self.frame, moderator=self.moderator, reference_group=self.reference_group,
+            estimator=self.estimator, missing=self.missing,
         )  # fmt: skip
 
     @property

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sem_models.moderation.retention import retained
 from sem_models.reports import sentences as say
 from sem_models.reports.section import Section
 from sem_models.reports.tables import Table
 
 if TYPE_CHECKING:
-    from sem_models.moderation.moderate import GroupModeration
+    from sem_models.moderation.group_comparison import GroupModeration
     from sem_models.reports.study import Study
 
 LEVEL_COLUMNS = (
@@ -40,14 +41,21 @@ def section(study: Study) -> Section:
     ]
     clear, silent = say.difference_sentences(found.differences(), found.tests(), say.as_names(study.names))
     warned, tested = _measured_alike(steps), len(found.differences())
-    number = f"Each of the {tested} paths is tested on its own at 5 %, without adjustment for their number."
-    short = [f"{_rest(len(clear), tested)}; p values are not adjusted for the number of paths."]
+    kept = int((found.differences()["pvalue_adjusted"] < 0.05).sum())
+    number = (
+        f"Each of the {tested} paths is tested on its own at 5 %; adjusted for their number (Holm), {kept} "
+        f"of the differences {'is' if kept == 1 else 'are'} significant."
+    )
+    short = [f"{_rest(len(clear), tested)}; {kept} of {tested} differ with p adjusted for their number."]
+    means = _mean_sentences(study, found)
     converged = all(fit.status.converged for fit in found.invariance.fits.values())
     return Section(
         "moderation",
         f"Does it depend on {study.moderator_title}?",
         found.header.line(),
-        (*say.invariance_sentences(steps), *warned, *clear, *silent, number) if converged else (say.NOTHING,),
+        (*say.invariance_sentences(steps), *warned, *clear, *silent, number, *means)
+        if converged
+        else (say.NOTHING,),
         key=(*warned, *clear, *short) if converged else (),
         tables=_tables(study, found),
         charts=_charts(study, found),
@@ -64,13 +72,38 @@ def _rest(clear: int, tested: int) -> str:
 
 def _measured_alike(steps: pd.DataFrame) -> tuple[str, ...]:
     """A warning where the loadings differ, on which the comparison of paths rests."""
-    metric = [row for row in steps.to_dict("records") if row["level"] == "metric"]
-    if not metric or say.retained(metric[0]):
+    rows = {str(row["level"]): row for row in steps.to_dict("records")}
+    if "metric" not in rows or retained(rows["metric"]):
         return ()
+    if "partial metric" in rows:
+        return (
+            f"The loadings of {rows['partial metric']['released']} differ between the groups; the paths are "
+            "compared with the others equal (partial metric invariance, found by score tests).",
+        )
     return (
         "The loadings differ between the groups (metric invariance is not retained), so differences of paths "
         "may come from the measurement.",
     )
+
+
+def _mean_sentences(study: Study, found: GroupModeration) -> tuple[str, ...]:
+    """Constructs whose latent means differ, if the intercepts may be taken as equal."""
+    rungs, steps = found.invariance.rungs, found.invariance.comparisons()
+    held = {str(r["level"]): bool(r["retained"]) for r in steps.to_dict("records")}
+    if not (held.get("scalar") or "partial scalar" in rungs):
+        return ("Levels are not compared: the intercepts of the items differ between the groups.",)
+    out = []
+    for row in found.latent_means().to_dict("records"):
+        if row["ci_lower"] <= 0 <= row["ci_upper"] or not say.has_interval(row["ci_lower"], row["ci_upper"]):
+            continue
+        higher = "higher" if row["est"] > 0 else "lower"
+        name = say.as_names(study.names).get(row["variable"], row["variable"])
+        out.append(
+            f"The mean of {name} is {higher} for {row['group']} than for {row['reference_group']}: "
+            f"{say.num(abs(row['d']))} pooled standard deviations "
+            f"({say.interval(*sorted((abs(row['d_ci_lower']), abs(row['d_ci_upper']))))})."
+        )
+    return tuple(out)
 
 
 def _charts(study: Study, found: GroupModeration) -> dict[str, Any]:
@@ -117,7 +150,7 @@ def _tables(study: Study, found: GroupModeration) -> tuple[Table, ...]:
     joined = differences.merge(tests.drop(columns=["op", "lrt_converged"]), on=["lhs", "rhs"], how="left")
     shown = (
         "lhs", "rhs", *(() if two else ("group",)), "est_group", "est_reference", "est", "ci_lower",
-        "ci_upper", "wald_pvalue" if two else "pvalue", "lrt_pvalue",
+        "ci_upper", "est_std", "wald_pvalue" if two else "pvalue", "pvalue_adjusted", "lrt_pvalue",
     )  # fmt: skip
     headings = {"est": "Difference", "est_reference": say.first_upper(found.reference_group)}
     if two:
@@ -130,8 +163,10 @@ def _tables(study: Study, found: GroupModeration) -> tuple[Table, ...]:
         Table("path_differences", f"Paths by group and their differences ({against}), unstandardized",
               differences.drop(columns=["op", "z"]), view=joined, shown=shown, headings=headings,
               names=study.names,
-              note="Under equal loadings. Wald test from one fit, likelihood-ratio test from a second fit "
-              "with that path equal; not adjusted for the number of paths."),
+              note="Under equal loadings. Size of the difference in pooled within-group standard deviations. "
+              "Wald test from one fit, p adjusted for the number of differences by Holm's method; "
+              "likelihood-ratio test from a second fit with that path equal."),
+        *_mean_tables(study, found),
         Table("invariance_levels", "Invariance: fit of each level",
               levels[[c for c in LEVEL_COLUMNS if c in levels]],
               note="CFI and RMSEA in the robust version where there is one."),
@@ -144,6 +179,27 @@ def _tables(study: Study, found: GroupModeration) -> tuple[Table, ...]:
         Table("path_tests", "Equality of each path", tests.drop(columns="op"), names=study.names,
               folded=True),
     )  # fmt: skip
+
+
+def _mean_tables(study: Study, found: GroupModeration) -> tuple[Table, ...]:
+    """Latent means of the groups, and the equalities that were given up."""
+    out = []
+    if found.invariance.holding("scalar") is not None:
+        out.append(
+            Table("latent_means", f"Latent means, each minus {found.reference_group}", found.latent_means(),
+                  shown=("variable", "group", "est", "ci_lower", "ci_upper", "pvalue_adjusted", "d",
+                         "d_ci_lower", "d_ci_upper"), names=study.names,
+                  note="Under equal loadings and intercepts; d in pooled within-group standard deviations of "
+                  "the construct. The mean of an outcome holds what its predictors bring.")
+        )  # fmt: skip
+    given_up = found.invariance.released()
+    if len(given_up):
+        out.append(
+            Table("invariance_released", "Equalities given up for partial invariance", given_up,
+                  note="Released one after another, the largest score test first; p values of such a search "
+                  "are too small.", names=study.names)
+        )  # fmt: skip
+    return tuple(out)
 
 
 def _robust(frame: pd.DataFrame) -> pd.DataFrame:
