@@ -1,4 +1,4 @@
-"""Many refits of one model at once: complete-data maximum likelihood from the first solution, as a batch.
+"""Many refits of one model at once: maximum likelihood from the first solution, as a batch.
 
 Each replicate's gradient is taken in the coordinates in which the first solution's Hessian is the identity,
 so that a limited-memory quasi-Newton search (Nocedal & Wright, 2006, algorithm 7.4) needs a handful of steps;
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, RamModel
+from sem_models.estimation.batches import Replicated, Seen, chosen, joined, values
+from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, RamModel
 
 TOLERANCE = 5e-4
 """Distance to the optimum, in standard errors, at which a refit counts as done: far below what a draw differs
@@ -23,18 +24,6 @@ INVERTED = 1e-8
 MAX_STEPS = 40
 MEMORY = 8
 """Pairs of steps and gradient changes that the search remembers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Moments of b replicates: cov (b, g, p, p), mean (b, g, p), share (b, g) of each group in the rows."""
-
-    cov: Array
-    mean: Array
-    share: Array
-
-    def at(self, chosen: IntArray) -> Batch:
-        return Batch(self.cov[chosen], self.mean[chosen], self.share[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +61,10 @@ class Gradient:
         self.among_items = np.flatnonzero(both & (row < p))
         self.among_sources = np.flatnonzero(both & (row >= p))
 
-    def __call__(self, params: Array, batch: Batch, near: Array | None = None) -> tuple[Array, Array, Array]:
-        """∂f/∂params (b, k) at params (b, k), W = Σ⁻¹ and T; `near` is W at a point not far from it.
+    def __call__(
+        self, params: Array, batch: Replicated, near: Array | None = None
+    ) -> tuple[Array, Array, Seen]:
+        """∂f/∂params (b, k) at params (b, k), W = Σ⁻¹ and the data; `near` is W at a point not far from it.
 
         Raises numpy.linalg.LinAlgError where a matrix is singular.
         """
@@ -84,8 +75,8 @@ class Gradient:
         lead = outgoing[..., : ram.n_observed, :] @ reach
         eta = (reach @ m_vec[..., u, None])[..., 0] if ram.has_means else m_vec[..., u]
         along = self._by_factors if self.factors else self._by_variables
-        by_slot, weight, second = along(s_mat, m_vec, reach, lead, eta, batch, near)
-        return ram.to_parameters(by_slot), weight, second
+        by_slot, weight, seen = along(s_mat, m_vec, reach, lead, eta, batch, near)
+        return ram.to_parameters(by_slot), weight, seen
 
     def _by_factors(
         self,
@@ -94,17 +85,15 @@ class Gradient:
         reach: Array,
         lead: Array,
         eta: Array,
-        batch: Batch,
+        batch: Replicated,
         near: Array | None,
-    ) -> tuple[Array, Array, Array]:
+    ) -> tuple[Array, Array, Seen]:
         ram, u, p, slots = self.ram, self.u, self.ram.n_observed, self.ram.slots
         lead_t = np.swapaxes(lead, -1, -2)
         sideways = lead @ s_mat[..., u[:, None], u]
         sigma = s_mat[..., :p, :p] + sideways @ lead_t
-        shift = None
-        if ram.has_means:
-            shift = batch.mean - m_vec[..., :p] - (lead @ m_vec[..., u, None])[..., 0]
-        weight, second, v_mat, pull = _residual_weights(sigma, shift, batch, near)
+        mu = m_vec[..., :p] + (lead @ m_vec[..., u, None])[..., 0] if ram.has_means else None
+        weight, seen, v_mat, pull = _residual_weights(sigma, mu, batch, near)
         loaded = v_mat @ lead
         among = lead_t @ loaded
         moves = np.swapaxes(reach, -1, -2)
@@ -122,7 +111,7 @@ class Gradient:
             along = np.concatenate([pull, lead_t @ pull], axis=-2)[..., 0]
             by_slot[..., i] -= along[..., self.place[slots.row[i]]] * eta[..., self.source]
             by_slot[..., self.means] = -along[..., self.place[slots.row[self.means]]]
-        return by_slot, weight, second
+        return by_slot, weight, seen
 
     def _by_variables(
         self,
@@ -131,17 +120,17 @@ class Gradient:
         reach: Array,
         lead: Array,
         eta: Array,
-        batch: Batch,
+        batch: Replicated,
         near: Array | None,
-    ) -> tuple[Array, Array, Array]:
+    ) -> tuple[Array, Array, Seen]:
         ram, u, p, slots = self.ram, self.u, self.ram.n_observed, self.ram.slots
         whole = np.zeros((*s_mat.shape[:-2], p, s_mat.shape[-1]))
         whole[..., np.arange(p), np.arange(p)] = 1.0
         whole[..., u] += lead
         whole_t = np.swapaxes(whole, -1, -2)
         sideways = whole @ s_mat
-        shift = batch.mean - (whole @ m_vec[..., None])[..., 0] if ram.has_means else None
-        weight, second, v_mat, pull = _residual_weights(sideways @ whole_t, shift, batch, near)
+        mu = (whole @ m_vec[..., None])[..., 0] if ram.has_means else None
+        weight, seen, v_mat, pull = _residual_weights(sideways @ whole_t, mu, batch, near)
         with_sources = sideways[..., u] @ np.swapaxes(reach, -1, -2)
         k_mat = whole_t @ v_mat
         by_slot = np.empty((*v_mat.shape[:-2], len(slots.row)))
@@ -152,23 +141,21 @@ class Gradient:
             along = (whole_t @ pull)[..., 0]
             by_slot[..., i] -= along[..., slots.row[i]] * eta[..., self.source]
             by_slot[..., self.means] = -along[..., slots.row[self.means]]
-        return by_slot, weight, second
+        return by_slot, weight, seen
 
 
 def _residual_weights(
-    sigma: Array, shift: Array | None, batch: Batch, near: Array | None
-) -> tuple[Array, Array, Array, Array | None]:
-    """W, T, share (W − WTW) and, with means, share W (x̄ − μ) as a column."""
+    sigma: Array, mu: Array | None, batch: Replicated, near: Array | None
+) -> tuple[Array, Seen, Array, Array | None]:
+    """W, the data about μ, share (W − WTW) and, with means, share W (x̄ − μ) as a column."""
     weight = inverse(sigma, near)
+    seen = batch.about(mu, weight)
     share = batch.share[..., None, None]
-    second, pull = batch.cov, None
-    if shift is not None:
-        second = second + shift[..., :, None] * shift[..., None, :]
-        pull = (weight @ shift[..., None]) * share
-    v_mat = weight - weight @ second @ weight
+    pull = None if seen.shift is None else (weight @ seen.shift[..., None]) * share
+    v_mat = weight - weight @ seen.second @ weight
     if batch.share.shape[-1] > 1:
         v_mat = v_mat * share
-    return weight, second, v_mat, pull
+    return weight, seen, v_mat, pull
 
 
 def inverse(matrices: Array, near: Array | None) -> Array:
@@ -188,7 +175,7 @@ def inverse(matrices: Array, near: Array | None) -> Array:
     return np.asarray(np.linalg.inv(matrices))
 
 
-def filled(ram: RamModel, free: Array, batch: Batch | None) -> tuple[Array, Array, Array]:
+def filled(ram: RamModel, free: Array, batch: Replicated | None) -> tuple[Array, Array, Array]:
     """A, S, m at free rows (b, q), fixed covariates at the replicates' own moments where there are any."""
     a_mat, s_mat, m_vec = ram.matrices(free)
     x = ram.exogenous
@@ -199,7 +186,7 @@ def filled(ram: RamModel, free: Array, batch: Batch | None) -> tuple[Array, Arra
     return a_mat, s_mat, m_vec
 
 
-def refit(ram: RamModel, start: Array, hessian: Array, batch: Batch, n_rows: float) -> Refits:
+def refit(ram: RamModel, start: Array, hessian: Array, batch: Replicated, n_rows: float) -> Refits:
     """Search from `start` (k,) on every replicate; hessian (k, k) is the first solution's, per row.
 
     A search that strays is given up, for the caller to take up with the careful optimizer.
@@ -214,13 +201,13 @@ def refit(ram: RamModel, start: Array, hessian: Array, batch: Batch, n_rows: flo
     changes = np.zeros((0, b, k))
     _, one, _ = _slope(gradient, params[:1], batch.at(np.zeros(1, dtype=np.intp)), root, None)
     near = np.broadcast_to(one, batch.cov.shape)  # all begin at the same Σ, up to fixed covariates
-    slope, weight, second = _slope(gradient, params, at, root, near if np.isfinite(one).all() else None)
+    slope, weight, seen = _slope(gradient, params, at, root, near if np.isfinite(one).all() else None)
     for _ in range(MAX_STEPS):
         length = np.sqrt(np.maximum((slope * slope).sum(axis=1), 0.0) * n_rows)
         arrived = length < TOLERANCE
         params[active] = start + where @ root.T
         if arrived.any():
-            value[active[arrived]] = _value(weight[arrived], second[arrived], at.share[arrived])
+            value[active[arrived]] = values(weight[arrived], chosen(seen, arrived), at.share[arrived])
         keep = ~arrived & (length < np.maximum(10.0 * size, 1e3))
         if not keep.any():
             break
@@ -230,47 +217,34 @@ def refit(ram: RamModel, start: Array, hessian: Array, batch: Batch, n_rows: flo
         size = length[keep]
         step = -_inverse_times(slope, steps, changes)
         where = where + step
-        new, weight, second = _slope(gradient, start + where @ root.T, at, root, weight)
+        new, weight, seen = _slope(gradient, start + where @ root.T, at, root, weight)
         steps = np.concatenate([steps[-MEMORY + 1 :], step[None]])
         changes = np.concatenate([changes[-MEMORY + 1 :], (new - slope)[None]])
         slope = new
     return Refits(params, value)
 
 
-def _value(weight: Array, second: Array, share: Array) -> Array:
-    """Σ share (log|Σ| + tr W T) by replicate; NaN where W is not positive definite."""
-    try:
-        roots = np.linalg.cholesky(weight)
-    except np.linalg.LinAlgError:
-        if len(weight) == 1:
-            return np.array([np.nan])
-        return np.concatenate(
-            [_value(*(x[i : i + 1] for x in (weight, second, share))) for i in range(len(weight))]
-        )
-    log_det = -2.0 * np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=-1)
-    return np.asarray((share * (log_det + (weight * second).sum(axis=(-1, -2)))).sum(axis=-1))
-
-
 def _slope(
-    gradient: Gradient, params: Array, batch: Batch, root: Array, near: Array | None
-) -> tuple[Array, Array, Array]:
-    """Gradient in z, W and T; huge where a matrix cannot be inverted: the replicate then leaves the batch."""
+    gradient: Gradient, params: Array, batch: Replicated, root: Array, near: Array | None
+) -> tuple[Array, Array, Seen]:
+    """Gradient in z, W and the data; huge where a matrix cannot be inverted: the replicate then leaves."""
     try:
         with np.errstate(all="ignore"):
-            out, weight, second = gradient(params, batch, near)
+            out, weight, seen = gradient(params, batch, near)
     except np.linalg.LinAlgError:
         if len(params) == 1:
             blank = np.full(batch.cov.shape, np.nan)
-            return np.full(params.shape, np.inf), blank, blank
+            lost = Seen(blank, blank[..., 0], blank[..., 0, 0])
+            return np.full(params.shape, np.inf), blank, lost
         half = len(params) // 2
-        one, two = (
+        parts = [
             _slope(gradient, params[part], batch.at(part), root, None)
             for part in (np.arange(half), np.arange(half, len(params)))
-        )
-        slope, weight, second = (np.concatenate(pair) for pair in zip(one, two, strict=True))
-        return slope, weight, second
+        ]
+        slope, weight = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        return slope, weight, joined([part[2] for part in parts])
     slope = out @ root
-    return np.where(np.isfinite(slope).all(axis=1, keepdims=True), slope, np.inf), weight, second
+    return np.where(np.isfinite(slope).all(axis=1, keepdims=True), slope, np.inf), weight, seen
 
 
 def _inverse_times(slope: Array, steps: Array, changes: Array) -> Array:

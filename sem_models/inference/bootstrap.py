@@ -18,7 +18,8 @@ from sem_models.errors import ConvergenceError, DataError, SpecError, did_you_me
 from sem_models.estimation.optimizer import Outcome
 from sem_models.inference.effects import effects
 from sem_models.inference.intervals import KINDS, IntervalKind, intervals, jackknife_acceleration
-from sem_models.inference.refits import Draws, batchable, batched, jackknife, one_by_one, refitter
+from sem_models.inference.jackknife import jackknife
+from sem_models.inference.refits import Draws, batchable, batched, one_by_one, refitter
 from sem_models.inference.replicates import Replicates, effect_replicates, row_replicates
 from sem_models.inference.resampling import Kind
 from sem_models.inference.standardized import Metric
@@ -71,7 +72,12 @@ class Bootstrap:
                 "Use fit.bootstrap(type='bollen.stine')."
             )
         stat = self.solved.minimum
-        share = float((self.draws.statistic >= stat).mean())
+        drawn = self.draws.statistic[np.isfinite(self.draws.statistic)]
+        if not np.isfinite(stat) or not len(drawn):
+            raise DataError(
+                "There is no χ² to compare: the saturated moments of these incomplete data do not exist."
+            )
+        share = float((drawn >= stat).mean())
         return pd.Series(
             {"test": self.kind, "stat": stat, "df": self.solved.df, "pvalue": share, "n": self.n_used}
         )
@@ -164,9 +170,9 @@ class Bootstrap:
 def bootstrap(solved: Solved, n: int, kind: Kind, seed: int | None, *, progress: bool = True) -> Bootstrap:
     """Refit the model n times on resampled rows (within groups), or on normal samples of the model.
 
-    Complete-data maximum likelihood runs as a batch; other estimators, missing answers and constraints that
-    bend are refitted one by one. Raises SpecError or DataError for what cannot be resampled, and
-    ConvergenceError where fewer than ten refits converged.
+    Maximum likelihood runs in batches, with missing answers too; other estimators and constraints that bend
+    are refitted one by one. Clusters are drawn whole; weights go with their rows. Raises SpecError or
+    DataError for what cannot be resampled, ConvergenceError where fewer than ten refits converged.
     """
     kinds = get_args(Kind)
     if kind not in kinds:
@@ -200,13 +206,17 @@ def _check_rows(solved: Solved, kind: Kind) -> None:
             "The bootstrap draws rows, and this fit has only moments. Fit from the raw data, or use "
             "type='parametric', which draws normal samples of the model."
         )
-    pairwise = solved.options.missing == "pairwise"
-    if sample.weighted or sample.clustered or sample.gamma is not None or pairwise:
+    if sample.gamma is not None or solved.options.missing == "pairwise":
         raise SpecError(
-            "The bootstrap of weighted, clustered, pairwise and two-stage fits is not built yet. Use their "
-            "robust standard errors, or fit.effects(interval='montecarlo')."
+            "The bootstrap of pairwise and two-stage fits is not built yet. Use their robust standard "
+            "errors, or missing='fiml'."
         )
-    if kind != "ordinary" and not sample.complete:
+    if (sample.weighted or sample.clustered) and kind != "ordinary":
         raise SpecError(
-            f"type='{kind}' needs complete rows; these have missing answers. Use type='ordinary'."
+            f"type='{kind}' takes rows as equal and independent, which weights and clusters deny. Use "
+            "type='ordinary'."
+        )
+    if kind == "bollen.stine" and not sample.complete:
+        raise SpecError(
+            "type='bollen.stine' needs complete rows; these have missing answers. Use type='parametric'."
         )

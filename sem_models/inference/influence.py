@@ -5,19 +5,20 @@ parameters by −(N A)⁻¹ s_i to first order: one Newton step from the full so
 Royal Statistical Society B, 48, 133–169). From the move d_i follow the generalized Cook's distance
 d_iᵀ V⁻¹ d_i and the likelihood displacement 2 [L(θ̂) − L(θ̂₍ᵢ₎)], here d_iᵀ N A d_i (Pek & MacCallum, 2011,
 Multivariate Behavioral Research, 46, 202–228, eq. 6 and 8). `exact` refits without each row instead.
+
+Least squares have no likelihood: there the step solves the discrepancy's gradient without the row, and the
+displacement is that of χ².
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sem_models.errors import SpecError
-from sem_models.estimation.objective import NormalTheory
-from sem_models.estimation.scores import free_scores
+from sem_models.inference.moves import one_step
 from sem_models.inference.row_tables import by_row, fitted_rows
 from sem_models.inference.solved import Solved
 from sem_models.model.ram import Array
@@ -43,11 +44,10 @@ class Influence:
 def influence_table(solved: Solved, *, exact: bool) -> pd.DataFrame:
     """Columns cooks_distance and likelihood_displacement, a row a customer in the order of the data."""
     blocks, index = fitted_rows(solved, "Influence measures")
-    by_row_likelihood = solved.options.missing not in ("pairwise", "two.stage", "robust.two.stage")
-    if not isinstance(solved.objective, NormalTheory) or not by_row_likelihood:
+    if solved.options.missing in ("pairwise", "two.stage", "robust.two.stage"):
         raise SpecError(
-            "Influence measures rest on the likelihood of each row. Fit the model with estimator='ML' (or a "
-            "robust version of it) and missing='listwise' or 'fiml'."
+            f"With missing='{solved.options.missing}' a row has no part of its own in the discrepancy. Fit "
+            "the model with missing='listwise' or 'fiml'."
         )
     found = exact_influence(solved) if exact else one_step_influence(solved)
     values, parts, start = np.stack([found.cook, found.displacement], axis=1), [], 0
@@ -58,17 +58,9 @@ def influence_table(solved: Solved, *, exact: bool) -> pd.DataFrame:
 
 
 def one_step_influence(solved: Solved) -> Influence:
-    """The first-order measures of all rows at once, from their scores."""
-    objective: Any = solved.objective
-    point: Any = solved.point
-    reduction = solved.ram.reduction
-    curve = solved.sample.n * objective.hessian(point)
-    scores = free_scores(objective, point, solved.sample.rows or ()) @ reduction
-    scale = np.sqrt(np.abs(np.diagonal(curve)))
-    scale = np.where(scale > 0, scale, 1.0)
-    inverse = np.linalg.pinv(curve / np.outer(scale, scale), rcond=1e-12, hermitian=True)
-    step = -(scores / scale) @ inverse / scale
-    moved = step @ reduction.T
+    """The first-order measures of all rows at once."""
+    step, curve = one_step(solved)
+    moved = step @ solved.ram.reduction.T
     return Influence(moved, _cook(solved.covariance.free, moved), ((step @ curve) * step).sum(axis=1))
 
 

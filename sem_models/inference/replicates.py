@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from sem_models.estimation import kernels
-from sem_models.estimation.refit import Batch, filled
+from sem_models.estimation.batches import Batch
+from sem_models.estimation.refit import filled
 from sem_models.inference.effects import Effect
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable

@@ -10,9 +10,10 @@ import pytest
 
 import sem_models as sm
 from sem_models import examples
+from sem_models.estimation.batches import Batch
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import minimize
-from sem_models.estimation.refit import TOLERANCE, Batch, Gradient, inverse, refit
+from sem_models.estimation.refit import TOLERANCE, Gradient, inverse, refit
 from sem_models.inference.resampling import resampled, rows_to_draw
 from sem_models.observed.patterns import complete_patterns
 

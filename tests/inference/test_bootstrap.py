@@ -12,8 +12,9 @@ from scipy.stats import norm
 
 import sem_models as sm
 from sem_models import examples
+from sem_models.inference import jackknife as jackknife_module
 from sem_models.inference import refits as module
-from sem_models.inference.intervals import between, intervals
+from sem_models.inference.intervals import between, intervals, jackknife_acceleration
 from sem_models.inference.resampling import left_out, resampled, rows_to_draw
 
 MODEL = """
@@ -256,3 +257,131 @@ def test_intervals_beside_lavaan(golden_dir: Path) -> None:
 
 
 LAVAAN = [0.081, 0.055, 0.098]
+
+
+def test_incomplete_replicates_are_the_refits_of_resampled_rows(survey: pd.DataFrame) -> None:
+    model = MODEL + "BI ~ tenure"
+    data = survey.assign(tenure=np.random.default_rng(1).normal(size=len(survey)))
+    fit = sm.fit(model, data, missing="fiml")
+    drawn = fit.bootstrap(12, seed=3)
+    rows = data
+    assert len(rows) == fit.solved.sample.n_used
+    rng = np.random.default_rng(3)
+    for b in range(3):
+        again = sm.fit(model, rows.iloc[rng.integers(0, len(rows), size=len(rows))], missing="fiml")
+        table = again.estimates()
+        free = (table["se"] > 0) & (table["op"] != ":=")
+        tight = 1e-3 * float(table["se"][free].max())
+        np.testing.assert_allclose(drawn.replicates().iloc[b], table["est"][free], atol=tight)
+        std = drawn._rows("std_all")[b]  # in the replicate's own deviations, the covariate's among them
+        np.testing.assert_allclose(std, table["std_all"], atol=1e-3)
+
+
+def test_incomplete_draws_do_not_depend_on_the_chunk(
+    survey: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = sm.fit(MODEL, survey, missing="fiml")
+    first = fit.bootstrap(11, seed=7).replicates()
+    monkeypatch.setattr(module, "NUMBERS", 4 * len(survey) * len(ITEMS))
+    pd.testing.assert_frame_equal(fit.bootstrap(11, seed=7).replicates(), first, rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(module, "FEW_PER_PATTERN", 0)
+    monkeypatch.setattr(module, "NUMBERS", 0)
+    singly = fit.bootstrap(11, seed=7).replicates()
+    pd.testing.assert_frame_equal(singly, first, rtol=1e-4, atol=1e-4)
+
+
+def test_a_missing_covariate_is_estimated_anew_in_each_replicate(survey: pd.DataFrame) -> None:
+    model = MODEL + "PV ~ tenure"
+    tenure = np.random.default_rng(1).normal(size=len(survey))
+    data = survey.assign(tenure=np.where(np.arange(len(survey)) % 7 == 0, np.nan, tenure))
+    fit = sm.fit(model, data, missing="ml.x")
+    drawn = fit.bootstrap(10, seed=2).replicates()
+    rows = data[data[[*ITEMS, "tenure"]].notna().any(axis=1)]
+    pick = np.random.default_rng(2).integers(0, len(rows), size=len(rows))
+    table = sm.fit(model, rows.iloc[pick], missing="ml.x").estimates()
+    free = (table["se"] > 0) & (table["op"] != ":=")
+    np.testing.assert_allclose(drawn.iloc[0], table["est"][free], atol=1e-3 * float(table["se"][free].max()))
+
+
+@pytest.mark.parametrize("missing", ["listwise", "fiml"])
+@pytest.mark.parametrize("normalization", ["group", "total"])
+def test_weights_go_with_their_rows(survey: pd.DataFrame, missing: str, normalization: str) -> None:
+    data = survey.assign(w=np.random.default_rng(1).uniform(0.2, 2.0, len(survey)))
+    if missing == "listwise":
+        data = data.dropna(subset=ITEMS)
+    asked: dict[str, Any] = {
+        "missing": missing, "group": "active", "sampling_weights": "w",
+        "sampling_weights_normalization": normalization,
+    }  # fmt: skip
+    model = "EDS =~ eds1 + eds2 + eds3\nPV =~ pv1 + pv2 + pv3\nPV ~ EDS"
+    fit = sm.fit(model, data, **asked)
+    drawn = fit.bootstrap(10, seed=5).replicates()
+    blocks = [data[data["active"] == g] for g in fit.groups]
+    names = ["eds1", "eds2", "eds3", "pv1", "pv2", "pv3"]
+    blocks = [b[b[names].notna().any(axis=1)] for b in blocks]
+    rng = np.random.default_rng(5)
+    parts = [b.iloc[rng.integers(0, len(b), size=len(b))] for b in blocks]
+    again = sm.fit(model, pd.concat(parts), **asked)
+    table = again.estimates()
+    free = table["se"] > 0
+    np.testing.assert_allclose(drawn.iloc[0], table["est"][free], atol=1e-3 * float(table["se"][free].max()))
+
+
+@pytest.mark.parametrize("missing", ["listwise", "fiml"])
+def test_clusters_are_drawn_whole(survey: pd.DataFrame, missing: str) -> None:
+    data = survey if missing == "fiml" else survey.dropna(subset=ITEMS)
+    data = data.assign(manager=np.arange(len(data)) % 40)
+    fit = sm.fit(MODEL, data, missing=missing, cluster="manager")
+    drawn = fit.bootstrap(10, seed=6).replicates()
+    used = data[data[ITEMS].notna().any(axis=1)]
+    of_rows = used["manager"].to_numpy()
+    names = list(dict.fromkeys(np.sort(of_rows)))
+    picked = np.random.default_rng(6).integers(0, len(names), size=len(names))
+    rows = pd.concat([used[of_rows == names[k]] for k in picked])
+    table = sm.fit(MODEL, rows, missing=missing, meanstructure=True).estimates()
+    free = (table["se"] > 0) & (table["op"] != ":=")
+    np.testing.assert_allclose(drawn.iloc[0], table["est"][free], atol=1e-3 * float(table["se"][free].max()))
+    assert np.isfinite(fit.bootstrap(20, seed=1).estimates(interval="bca")["ci_lower"]).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"missing": "fiml"}, {"estimator": "GLS"}, {"bounds": "pos.var"}], ids=str
+)
+def test_bca_by_refits_and_by_the_infinitesimal_jackknife(
+    options: dict[str, str], survey: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = survey.dropna(subset=ITEMS) if "missing" not in options else survey
+    fit = sm.fit(MODEL, data.iloc[:120], **options)  # type: ignore[arg-type]
+    drawn = fit.bootstrap(30, seed=1, progress=False)
+    bca = drawn.estimates(interval="bca")
+    assert np.isfinite(bca[["ci_lower", "ci_upper"]]).all().all()
+    exact = jackknife_acceleration(drawn.acceleration_from().free)
+    monkeypatch.setattr(jackknife_module, "REFITTED", 10)
+    quick = jackknife_acceleration(drawn.acceleration_from().free)
+    np.testing.assert_allclose(quick, exact, atol=0.03)
+    assert np.corrcoef(quick, exact)[0, 1] > 0.97
+
+
+@pytest.mark.parametrize(
+    "options", [{"missing": "fiml"}, {"estimator": "GLS"}, {"bounds": "pos.var"}], ids=str
+)
+def test_parametric_draws_of_every_kind_of_fit(options: dict[str, str], survey: pd.DataFrame) -> None:
+    data = survey.dropna(subset=ITEMS) if "missing" not in options else survey
+    fit = sm.fit(MODEL, data, **options)  # type: ignore[arg-type]
+    n = 200 if "missing" in options else 60
+    drawn = fit.bootstrap(n, type="parametric", seed=1, progress=False)
+    assert drawn.n_used >= 0.95 * n
+    assert drawn.draws.statistic.mean() == pytest.approx(fit.measures()["df"], rel=0.15)
+    assert 0 <= drawn.test["pvalue"] <= 1
+    spread = drawn.replicates().std() / np.sqrt(np.diagonal(fit.vcov()))
+    assert spread.median() == pytest.approx(1.0, abs=0.12)
+
+
+def test_what_weights_and_gaps_do_not_go_with(survey: pd.DataFrame) -> None:
+    data = survey.assign(w=1.0 + (np.arange(len(survey)) % 3))
+    with pytest.raises(sm.SpecError, match="equal and independent"):
+        sm.fit(MODEL, data, missing="fiml", sampling_weights="w").bootstrap(20, type="parametric")
+    with pytest.raises(sm.SpecError, match="needs complete rows"):
+        sm.fit(MODEL, data, missing="fiml").bootstrap(20, type="bollen.stine")
+    with pytest.raises(sm.SpecError, match="not built yet"):
+        sm.fit(MODEL, data, missing="two.stage").bootstrap(20)
