@@ -154,7 +154,11 @@ def pull_back(adjoint: QuasiMoments, of: QuasiMoments, within: Within, here: Arr
     w, b, c = within.weight, within.b_mat, within.c_mat
     phi = 0.5 * (adjoint.phi + _t(adjoint.phi))
     by_p = adjoint.p_mat - adjoint.b_a[..., :, None] * within.mean[..., None, :] - phi @ c
-    by_u = adjoint.u_mat - adjoint.b_t[..., :, None] * within.mean[..., None, :] + adjoint.gamma @ _t(within.g_mat)
+    by_u = (
+        adjoint.u_mat
+        - adjoint.b_t[..., :, None] * within.mean[..., None, :]
+        + adjoint.gamma @ _t(within.g_mat)
+    )
     by_g = _t(of.u_mat) @ adjoint.gamma
     by_mean = -(_t(of.p_mat) @ adjoint.b_a[..., None] + _t(of.u_mat) @ adjoint.b_t[..., None])[..., 0]
     by_h = by_g @ _t(within.paths)

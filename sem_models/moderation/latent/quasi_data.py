@@ -1,0 +1,74 @@
+"""The rows as the quasi-likelihood walks them: sorted by missing pattern, one column a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sem_models.model.ram import Array, IntArray
+from sem_models.moderation.latent.quasi_moments import Numbers
+from sem_models.observed.sample import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class SortedRows:
+    """values (p, N), zero where missing, rows ordered by pattern; start (t + 1,) where each pattern begins.
+
+    pattern (N,) of each row; order (N,) the row of `Sample.rows`, groups one after the other, that comes
+    here n-th; weight (N,) sampling weights or None.
+    """
+
+    values: Array
+    start: IntArray
+    pattern: IntArray
+    order: IntArray
+    weight: Array | None
+
+    @property
+    def n_patterns(self) -> int:
+        return len(self.start) - 1
+
+    def affine(self, matrix: Numbers, constant: Numbers) -> Numbers:
+        """matrix_t o + constant_t of every row, (..., q, N), from (t, q, p) and (t, q)."""
+        if self.n_patterns == 1:
+            return np.asarray(matrix[0] @ self.values + constant[0][:, None])
+        out = np.empty((matrix.shape[-2], self.values.shape[1]))
+        for t, (low, high) in enumerate(zip(self.start[:-1], self.start[1:], strict=True)):
+            np.matmul(matrix[t], self.values[:, low:high], out=out[:, low:high])
+        return out + constant.T[:, self.pattern]
+
+    def spread(self, by_pattern: Numbers) -> Numbers:
+        """Values of patterns (t, *shape) by row (*shape, N), or (*shape, 1) where there is one pattern."""
+        last = np.moveaxis(by_pattern, 0, -1)
+        return last if self.n_patterns == 1 else last[..., self.pattern]
+
+    def add_up(self, by_row: Numbers) -> Numbers:
+        """Sums (t, *shape) of values by row (*shape, N)."""
+        if self.n_patterns == 1:
+            return np.asarray(by_row.sum(axis=-1)[None])
+        return np.moveaxis(np.add.reduceat(by_row, self.start[:-1], axis=-1), -1, 0)
+
+    def add_products(self, by_row: Numbers) -> Numbers:
+        """Σ b oᵀ (t, q, p) of values by row b (q, N)."""
+        if self.n_patterns == 1:
+            return np.asarray((by_row @ self.values.T)[None])
+        segments = zip(self.start[:-1], self.start[1:], strict=True)
+        return np.stack([by_row[:, low:high] @ self.values[:, low:high].T for low, high in segments])
+
+
+def sorted_rows(sample: Sample) -> SortedRows:
+    """The sample's rows; those of a group are together, since patterns belong to groups."""
+    assert sample.rows is not None
+    values = np.concatenate([block.values for block in sample.rows])
+    pattern = np.concatenate([block.pattern for block in sample.rows])
+    weighted = any(block.weight is not None for block in sample.rows)
+    order = np.argsort(pattern, kind="stable")
+    pattern = pattern[order]
+    start = np.searchsorted(pattern, np.arange(len(sample.patterns.group) + 1))
+    filled = np.ascontiguousarray(np.nan_to_num(values[order]).T)
+    weight = None
+    if weighted:
+        parts = [np.ones(len(b.values)) if b.weight is None else b.weight for b in sample.rows]
+        weight = np.concatenate(parts)[order]
+    return SortedRows(filled, start, pattern, order, weight)
