@@ -17,7 +17,7 @@ from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.scores import free_scores
 from sem_models.model.ram import Array, RamModel
 from sem_models.moderation.latent.quadratic_plan import quadratic_plan
-from sem_models.moderation.latent.quasi_curvature import added_curvature
+from sem_models.moderation.latent.quasi_curvature import added_curvature, added_scores
 from sem_models.moderation.latent.quasi_data import SortedRows, sorted_rows
 from sem_models.moderation.latent.quasi_moments import (
     Arrows,
@@ -53,38 +53,28 @@ class QuasiLikelihood:
         if found is None:
             return None
         added, slopes = found
-        rows = self.rows
-        if rows.weight is not None:
-            added = added * rows.weight
         n = self.sample.n
         patterns = self.normal.patterns
         constant = np.log(2.0 * np.pi) * float((patterns.share * patterns.seen.sum(axis=1)).sum())
         value = float(added.sum()) - n * (float(point.value) + 0.5 * constant)
-        adjoint = summed(slopes, rows)
+        adjoint = summed(slopes, self.rows)
         gradient = pull_back(adjoint, moments, within, here, self.at)
         return value, gradient - n * self.normal.gradient(point)
 
     def case_scores(self, params: Array) -> Array:
-        """∂ℓᵢ/∂params (N, k), weighted if the rows are, in the order of `Sample.rows`."""
+        """∂ℓᵢ/∂params (N, k), in the order of `Sample.rows`."""
         point = self._point(params)
         assert self.sample.rows is not None
         scores = free_scores(self.normal, point, self.sample.rows) @ self.ram.reduction
-        here, moments, within = self._moments(point)
-        found = row_terms(self._inputs(moments), self.at.plan)
+        found = row_terms(self._inputs(self._moments(point)[1]), self.at.plan)
         assert found is not None
-        from sem_models.moderation.latent.quasi_curvature import added_scores
-
-        added = added_scores(found[1], params, self.at, self.rows)
-        if self.rows.weight is not None:
-            added = added * self.rows.weight[:, None]
-        scores[self.rows.order] += added
+        scores[self.rows.order] += added_scores(found[1], params, self.at, self.rows)
         return np.asarray(scores)
 
     def information(self, params: Array) -> Array:
         """Observed information −∂²ℓ/∂params² (k, k)."""
         point = self._point(params)
-        here, moments, within = self._moments(point)
-        inputs = self._inputs(moments)
+        inputs = self._inputs(self._moments(point)[1])
         found = row_terms(inputs, self.at.plan)
         assert found is not None
         added = added_curvature(inputs, summed(found[1], self.rows), params, self.at, self.rows)
@@ -114,12 +104,10 @@ class QuasiLikelihood:
 
 def summed(slopes: RowInputs, rows: SortedRows) -> QuasiMoments:
     """Derivatives by the moments of each pattern from derivatives by row."""
-    weight = rows.weight
-    a, t, *shared = (
-        part if weight is None else part * weight
-        for part in (slopes.a, slopes.t, slopes.gamma, slopes.k_mat, slopes.phi, slopes.v_mat)
+    gamma, k_mat, phi, v_mat = (
+        rows.add_up(part) for part in (slopes.gamma, slopes.k_mat, slopes.phi, slopes.v_mat)
     )
-    gamma, k_mat, phi, v_mat = (rows.add_up(part) for part in shared)
+    a, t = slopes.a, slopes.t
     return QuasiMoments(
         rows.add_products(a), rows.add_up(a), rows.add_products(t), rows.add_up(t), gamma, k_mat, phi, v_mat
     )

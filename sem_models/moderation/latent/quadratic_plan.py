@@ -15,6 +15,7 @@ import numpy as np
 
 from sem_models.errors import SpecError
 from sem_models.model.ram import DIRECTED, Array, IntArray, RamModel
+from sem_models.observed.patterns import BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +32,12 @@ class QuadraticPlan:
     factors: IntArray
     first: IntArray
     second: IntArray
-    bent: np.ndarray
+    bent: BoolArray
     targets: IntArray
-    active: np.ndarray
+    active: BoolArray
 
 
-def quadratic_plan(ram: RamModel, products: Mapping[str, tuple[str, ...]], seen: np.ndarray) -> QuadraticPlan:
+def quadratic_plan(ram: RamModel, products: Mapping[str, tuple[str, ...]], seen: BoolArray) -> QuadraticPlan:
     """The plan of a model whose `products` (name → two factors) are variables of `ram`.
 
     seen (t, p) tells the observed variables of each missing pattern. Raises SpecError where a factor itself
@@ -46,7 +47,7 @@ def quadratic_plan(ram: RamModel, products: Mapping[str, tuple[str, ...]], seen:
     positions = np.array([place[name] for name in products], dtype=np.intp)
     arrows = _arrows(ram)
     reach = _closure(arrows)
-    bent = reach[:, positions].any(axis=1)
+    bent = np.asarray(reach[:, positions].any(axis=1))
     names = tuple(dict.fromkeys(f for factors in products.values() for f in factors))
     for name, factors in products.items():
         if len(factors) != 2:
@@ -74,7 +75,7 @@ def quadratic_plan(ram: RamModel, products: Mapping[str, tuple[str, ...]], seen:
     )
 
 
-def _arrows(ram: RamModel) -> np.ndarray:
+def _arrows(ram: RamModel) -> BoolArray:
     """(v, v) whether column predicts row in some group."""
     arrows = np.asarray(ram.a_base.any(axis=0))
     directed = ram.slots.kind == DIRECTED
@@ -82,7 +83,7 @@ def _arrows(ram: RamModel) -> np.ndarray:
     return arrows
 
 
-def _closure(arrows: np.ndarray) -> np.ndarray:
+def _closure(arrows: BoolArray) -> BoolArray:
     """(v, v) whether row can be reached from column."""
     reach = arrows.copy()
     for _ in range(len(arrows)):
@@ -93,14 +94,14 @@ def _closure(arrows: np.ndarray) -> np.ndarray:
     return reach
 
 
-def _active(ram: RamModel, arrows: np.ndarray, targets: IntArray, seen: np.ndarray) -> np.ndarray:
+def _active(ram: RamModel, arrows: BoolArray, targets: IntArray, seen: BoolArray) -> BoolArray:
     """(t, r) which targets' directions count: the generic rank, found with arbitrary coefficients."""
     generic: Array = np.random.default_rng(20070).uniform(0.4, 0.9, arrows.shape) * arrows
     v = len(arrows)
     with_fixed = np.where(ram.a_base.any(axis=0), ram.a_base.mean(axis=0), generic)
     directions = np.linalg.inv(np.eye(v) - with_fixed)[: ram.n_observed, targets]
     out = np.zeros((len(seen), len(targets)), dtype=bool)
-    known: dict[bytes, np.ndarray] = {}
+    known: dict[bytes, BoolArray] = {}
     for t, shown in enumerate(seen):
         key = shown.tobytes()
         if key not in known:

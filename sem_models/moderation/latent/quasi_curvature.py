@@ -15,9 +15,11 @@ import numpy as np
 from sem_models.model.ram import Array
 from sem_models.moderation.latent.quasi_data import SortedRows
 from sem_models.moderation.latent.quasi_moments import (
+    Arrows,
     Layout,
     Numbers,
     QuasiMoments,
+    Within,
     arrows,
     pull_back,
     quasi_moments,
@@ -86,7 +88,7 @@ def added_curvature(
 
 
 def added_scores(slopes: RowInputs, params: Array, at: Layout, rows: SortedRows) -> Array:
-    """Scores (N, k) of the added part, rows as sorted, without weights."""
+    """Scores (N, k) of the added part, rows as sorted."""
     sizes = _sizes(at)
     m, r, p = sizes.m, sizes.r, at.ram.n_observed
     lead = np.concatenate([slopes.a, slopes.t]).T
@@ -114,7 +116,7 @@ def _flat(moments: QuasiMoments, at: Layout) -> Numbers:
     return np.concatenate([affine.reshape(*affine.shape[:-2], -1), shared], axis=-1)
 
 
-def _directions(params: Array, at: Layout) -> Iterator[tuple[slice, object, QuasiMoments, object]]:
+def _directions(params: Array, at: Layout) -> Iterator[tuple[slice, Arrows, QuasiMoments, Within]]:
     """Moments at params + i h e_j for batches of directions j."""
     k = len(params)
     size = max(1, BATCH // len(at.group))
@@ -136,8 +138,6 @@ def _second_by_moments(inputs: RowInputs, at: Layout, rows: SortedRows) -> Array
     for low in range(0, n, PIECE):
         piece = slice(low, min(low + PIECE, n))
         by_row = _second_by_row(inputs, at, piece)
-        if rows.weight is not None:
-            by_row = by_row * rows.weight[piece]
         design = np.vstack([rows.values[:, piece], np.ones(by_row.shape[-1])])
         first, last = rows.pattern[piece.start], rows.pattern[piece.stop - 1]
         for t in range(first, last + 1):

@@ -15,15 +15,13 @@ from sem_models.observed.sample import Sample
 class SortedRows:
     """values (p, N), zero where missing, rows ordered by pattern; start (t + 1,) where each pattern begins.
 
-    pattern (N,) of each row; order (N,) the row of `Sample.rows`, groups one after the other, that comes
-    here n-th; weight (N,) sampling weights or None.
+    pattern (N,) of each row; order (N,) its place in `Sample.rows`, groups one after the other.
     """
 
     values: Array
     start: IntArray
     pattern: IntArray
     order: IntArray
-    weight: Array | None
 
     @property
     def n_patterns(self) -> int:
@@ -62,13 +60,8 @@ def sorted_rows(sample: Sample) -> SortedRows:
     assert sample.rows is not None
     values = np.concatenate([block.values for block in sample.rows])
     pattern = np.concatenate([block.pattern for block in sample.rows])
-    weighted = any(block.weight is not None for block in sample.rows)
     order = np.argsort(pattern, kind="stable")
     pattern = pattern[order]
     start = np.searchsorted(pattern, np.arange(len(sample.patterns.group) + 1))
     filled = np.ascontiguousarray(np.nan_to_num(values[order]).T)
-    weight = None
-    if weighted:
-        parts = [np.ones(len(b.values)) if b.weight is None else b.weight for b in sample.rows]
-        weight = np.concatenate(parts)[order]
-    return SortedRows(filled, start, pattern, order, weight)
+    return SortedRows(filled, start, pattern, order)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, RamModel
 from sem_models.moderation.latent.quadratic_plan import QuadraticPlan
+from sem_models.observed.patterns import BoolArray
 
 Numbers = NDArray[Any]
 """Real, or complex along a direction."""
@@ -72,16 +73,16 @@ class Within:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """A RAM model with its plan and patterns: group (t,) and seen (t, p); reduction (g · n, k) to parameters."""
+    """A RAM model with its plan and patterns: group (t,), seen (t, p); slot_map (g · n, k) to parameters."""
 
     ram: RamModel
     plan: QuadraticPlan
     group: IntArray
-    seen: np.ndarray
+    seen: BoolArray
     slot_map: Array
 
 
-def layout(ram: RamModel, plan: QuadraticPlan, group: IntArray, seen: np.ndarray) -> Layout:
+def layout(ram: RamModel, plan: QuadraticPlan, group: IntArray, seen: BoolArray) -> Layout:
     free = ram.slots.free
     to_rows = np.zeros((free.size, ram.n_free))
     flat = free.reshape(-1)
@@ -93,14 +94,14 @@ def layout(ram: RamModel, plan: QuadraticPlan, group: IntArray, seen: np.ndarray
 def arrows(ram: RamModel, params: Numbers) -> Arrows:
     """E, Ω and η of the parameters (..., k)."""
     free = params @ ram.reduction.T + ram.offset
-    filled = []
+    filled: list[Numbers] = []
     for base, (place, index) in zip((ram.a_base, ram.s_base, ram.m_base), ram.places.filled, strict=True):
         flat = np.empty((*free.shape[:-1], base.size), dtype=free.dtype)
         flat[...] = base.reshape(-1)
         flat[..., place] = free[..., index]
         filled.append(flat.reshape(free.shape[:-1] + base.shape))
     a_mat, s_mat, m_vec = filled
-    total = np.linalg.inv(np.eye(a_mat.shape[-1]) - a_mat)
+    total = np.asarray(np.linalg.inv(np.eye(len(ram.variables)) - a_mat))
     return Arrows(a_mat, total, total @ s_mat @ _t(total), (total @ m_vec[..., None])[..., 0])
 
 

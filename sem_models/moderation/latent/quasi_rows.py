@@ -81,7 +81,7 @@ def row_terms(x: RowInputs, plan: QuadraticPlan) -> tuple[Numbers, RowInputs] | 
 
 
 def _inverse(cov: Numbers) -> tuple[Numbers, Numbers] | None:
-    """Inverse (..., r, r, ·) and log determinant (..., ·); None where a covariance is not positive definite."""
+    """Inverse (..., r, r, ·) and log determinant (..., ·); None where one is not positive definite."""
     if cov.shape[-2] == 1:
         if not (cov.real > 0.0).all():
             return None
