@@ -117,9 +117,10 @@ def compare_groups(
     """
     if moderator is None and not isinstance(options.get("sample_cov"), Mapping):
         raise SpecError("method='groups' needs moderator= the column that tells the groups apart.")
-    frame = getattr(data, "data", data)
-    if reference_group is not None and moderator is not None and moderator in getattr(frame, "columns", ()):
-        labels = [str(label) for label in frame[moderator].dropna().unique()]
+    if hasattr(data, "analysis_frame"):
+        data = data.analysis_frame().data
+    if reference_group is not None and moderator is not None and moderator in getattr(data, "columns", ()):
+        labels = [str(label) for label in data[moderator].dropna().unique()]
         if str(reference_group) not in labels and len(labels) <= MANY:
             raise SpecError(
                 f"reference_group='{reference_group}' is not a group of '{moderator}'. "

@@ -20,11 +20,16 @@ STRUCTURE = {
     },
     "b2b_service_core": {"PV": ["EDS", "OPS"], "SAT": ["EDS", "OPS", "PV"], "BI": ["PV", "SAT"]},
     "ecsi_mobile": {"PV": ["EDS", "OPS"], "SAT": ["EDS", "OPS", "PV"], "BI": ["PV", "SAT"]},
-}
+    "telecom_reputation": {
+        "COMP": ["QUAL"], "LIKE": ["QUAL"], "CUSA": ["COMP", "LIKE"], "CUSL": ["COMP", "LIKE", "CUSA"],
+    },
+}  # fmt: skip
 ITEMS = {
     "b2b_service": " ".join([B2B_ITEMS[0], "satr1 satr2 satr3", *B2B_ITEMS[1:]]),
     "b2b_service_core": " ".join(B2B_ITEMS),
     "ecsi_mobile": "PERQ3 PERQ7 IMAG4 PERQ2 PERQ4 PERQ6 PERV1 PERV2 CUSA1 CUSA2 CUSA3 CUSL1 CUSL3",
+    "telecom_reputation": "qual_1 qual_2 qual_3 qual_4 qual_5 qual_6 qual_7 qual_8 comp_1 comp_2 comp_3 "
+    "like_1 like_2 like_3 cusa cusl_1 cusl_2 cusl_3",
 }
 
 
@@ -110,7 +115,9 @@ def total_effect(values: dict[str, float], spec: ModelSpec, source: str, target:
 
 
 @pytest.mark.parametrize("predictor", ["EDS", "OPS"])
-def test_mediation_claim_is_the_effect_through_value(spec: ModelSpec, predictor: str) -> None:
+@pytest.mark.parametrize("name", ["b2b_service", "b2b_service_core", "ecsi_mobile"])
+def test_mediation_claim_is_the_effect_through_value(name: str, predictor: str) -> None:
+    spec = load(name)
     draw = random.Random(7)
     values = {path.label: draw.uniform(0.1, 0.9) for path in spec.paths}
     (claim,) = (c for c in spec.claims if c.id == "C3")
@@ -128,6 +135,7 @@ def test_claims_by_specification() -> None:
         == claims["b2b_service"]
         == ["C1", "C2", "C3", "C4", "C5", "C9", "C10", "C11"]
     )
+    assert claims["telecom_reputation"] == []
     assert claims["ecsi_mobile"] == ["C1", "C2", "C3", "C4", "C11"]
     parts = {c.id: [p.part for p in c.parts] for c in load("b2b_service").claims}
     assert parts["C1"] == ["PV", "SAT_REP"]
