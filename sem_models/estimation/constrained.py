@@ -218,11 +218,14 @@ def _definite(curve: Array, equal_slope: Array, scale: Array) -> bool:
 
 
 def _bending(held: Restrictions, ram: RamModel, params: Array, multipliers: Array) -> Array:
-    """Σ λ ∇²constraint, by central differences of the exact gradients; zero for bounds and linear ones."""
+    """Σ λ ∇²constraint, by central differences of the exact gradients where there is no closed form."""
     k = len(params)
     out = np.zeros((k, k))
     if not multipliers.any():
         return out
+    exact = held.bending(ram.free_values(params), multipliers)
+    if exact is not None:
+        return np.asarray(ram.reduction.T @ exact @ ram.reduction)
     for i in range(k):
         h = 1e-5 * max(abs(params[i]), 1.0)
         ends = []

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sem_models.errors import SpecError
 from sem_models.model.ast import Constraint
-from sem_models.model.expressions import Env
+from sem_models.model.expressions import Env, Number
+from sem_models.model.polynomials import Polynomial, Stacked, polynomial
 from sem_models.model.table import ParameterTable
 
 Array = NDArray[np.float64]
@@ -57,23 +58,32 @@ def linear_map(table: ParameterTable) -> tuple[Array, Array]:
 class Restrictions:
     """What a search must hold: h(x) = 0 and c(x) ≥ 0, functions of the free rows with their derivatives.
 
-    equalities, inequalities: value and gradient (q,) at x (q,); texts name them for messages.
+    equalities, inequalities: value and gradient (q,) at x (q,); texts name them for messages. stacked are the
+    equalities where all are polynomials, straight says that the inequalities are all linear.
     """
 
     equalities: tuple[Callable[[Array], tuple[float, Array]], ...]
     inequalities: tuple[Callable[[Array], tuple[float, Array]], ...]
     texts: tuple[str, ...]
+    stacked: Stacked | None = None
+    straight: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.equalities or self.inequalities)
 
     def equal(self, x: Array) -> tuple[Array, Array]:
         """h (e,) and its Jacobian (e, q)."""
-        return _stack(self.equalities, x)
+        return _stack(self.equalities, x) if self.stacked is None else self.stacked.value(x)
 
     def above(self, x: Array) -> tuple[Array, Array]:
         """c (m,) and its Jacobian (m, q)."""
         return _stack(self.inequalities, x)
+
+    def bending(self, x: Array, multipliers: Array) -> Array | None:
+        """Σ λ ∇²constraint (q, q), or None where it is not known in closed form."""
+        if self.stacked is None or not self.straight:
+            return None
+        return self.stacked.curvature(x, multipliers[: self.stacked.n])
 
 
 def restrictions(table: ParameterTable, lower: Array, upper: Array) -> Restrictions:
@@ -89,7 +99,11 @@ def restrictions(table: ParameterTable, lower: Array, upper: Array) -> Restricti
                 above.append(_bound(x, float(bound), sign, len(lower)))
                 texts.append(f"{labels[number]} {mark} {bound:g}")
     held = tuple(names.function(c, 1.0) for c in equalities)
-    return Restrictions(held, tuple(above), tuple(texts))
+    found = [names.polynomial(c) for c in equalities]
+    known = [p for p in found if p is not None]
+    stacked = Stacked.of(known, names.row_of, names.q) if known and len(known) == len(found) else None
+    straight = all(names.linear(c) is not None for c in table.inequalities)
+    return Restrictions(held, tuple(above), tuple(texts), stacked, straight)
 
 
 def _bound(x: int, bound: float, sign: float, q: int) -> Callable[[Array], tuple[float, Array]]:
@@ -170,8 +184,23 @@ class _Names:
 
         return evaluate
 
+    def polynomial(self, constraint: Constraint) -> Polynomial | None:
+        """lhs − rhs multiplied out in names of free rows, definitions and fixed values put in."""
+        known = {**self.definitions, **{name: Number(value) for name, value in self.fixed.items()}}
+        left, right = polynomial(constraint.lhs, known), polynomial(constraint.rhs, known)
+        return None if left is None or right is None else left - right
+
     def linear(self, constraint: Constraint) -> tuple[Array, float] | None:
         """Slope (q,) and value at x = 0 where the constraint is linear in x, else None."""
+        exact = self.polynomial(constraint)
+        if exact is not None:
+            if any(len(monomial) > 1 for monomial in exact.terms):
+                return None
+            slope = np.zeros(self.q)
+            for monomial, coefficient in exact.terms.items():
+                if monomial:
+                    slope[self.row_of[monomial[0]]] += coefficient
+            return slope, exact.terms.get((), 0.0)
         found = []
         for probe in PROBES:
             x = probe + 0.1 * np.arange(self.q) * np.sign(probe)

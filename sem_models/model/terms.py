@@ -26,8 +26,9 @@ class Term:
 
 def rows(op: str, op_span: Span, lhs: Expression, rhs: Expression, block: int) -> Iterator[Formula]:
     """One Formula for each pair of a left and a right term, left terms outermost."""
-    left = [_left(node, op) for node in _summands(lhs)]
     right = [_right(node, op) for node in _summands(rhs)]
+    measured = op == "=~" or (op == "~" and all(term.name in ("0", "1") for term in right))
+    left = [_left(node, op, products=measured) for node in _summands(lhs)]
     for subject in left:
         for term in right:
             yield _row(op, op_span, subject, term, block)
@@ -54,11 +55,12 @@ def _row(op: str, op_span: Span, subject: Term, term: Term, block: int) -> Formu
     return Formula(subject.name, op, name, modifiers, subject.span, op_span, term.span, block)  # type: ignore[arg-type]
 
 
-def _left(node: Expression, op: str) -> Term:
+def _left(node: Expression, op: str, *, products: bool) -> Term:
+    """A term on the left; a product may be there where it is measured (`=~`) or has a mean (`~ 1`)."""
     term = _term(node)
     if term.name in ("0", "1"):
         raise SyntaxProblem(term.span, f"A number cannot stand left of '{op}'.", "Put a variable there.")
-    if ":" in term.name and op != "~~":
+    if ":" in term.name and op != "~~" and not products:
         raise SyntaxProblem(
             term.span,
             f"The product '{term.name}' cannot stand left of '{op}'.",
