@@ -182,6 +182,10 @@ _NAMED = (
 """Options that `fit` names itself; offered as near matches too."""
 
 
+OPTION_NAMES = (*_NAMED, *_SWITCHES, *_OWN, *DATA_NAMES, *LATER)
+"""Every option of `sm.fit` by name."""
+
+
 def resolve(
     given: Mapping[str, Any],
     *,

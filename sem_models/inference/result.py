@@ -102,12 +102,16 @@ class Fit:
             columns[metric] = np.append(scaled.value, solved.defined(scaled).value)
         return self._frame(columns, aux=aux)
 
-    def standardized(self, type: Metric = "std_all", *, level: float = LEVEL) -> pd.DataFrame:
+    def standardized(
+        self, type: Metric = "std_all", *, level: float = LEVEL, units_known: bool = False
+    ) -> pd.DataFrame:
         """Standardized estimates with delta-method standard errors and intervals.
 
-        Columns lhs, op, rhs, group, label, est_std, se, z, pvalue, ci_lower, ci_upper.
+        Columns lhs, op, rhs, group, label, est_std, se, z, pvalue, ci_lower, ci_upper. A latent product
+        ("X:Z" with indicators) is in the units of its factors; units_known takes the ratio of that unit to
+        its own standard deviation as known (modsem's errors).
         """
-        scaled = self.solved.standardized(type)
+        scaled = self.solved.standardized(type, units_known=units_known)
         defined = self.solved.defined(scaled)
         errors = self._errors(scaled.jacobian, defined.jacobian)
         value = np.append(scaled.value, defined.value)

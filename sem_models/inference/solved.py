@@ -182,8 +182,10 @@ class Solved:
     def rows(self) -> Values:
         return row_values(self.table, self.ram, self.point.free, self.point.at)
 
-    def standardized(self, metric: Metric) -> Values:
-        return standardize(self.table, self.ram, self.point.free, self.point.at, metric)
+    def standardized(self, metric: Metric, *, units_known: bool = False) -> Values:
+        return standardize(
+            self.table, self.ram, self.point.free, self.point.at, metric, units_known=units_known
+        )
 
     def defined(self, rows: Values) -> Values:
         return defined_values(self.table, rows)

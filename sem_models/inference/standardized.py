@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sem_models.estimation.kernels import Implied, mean_slopes
+from sem_models.inference.product_metric import product_rows, product_units
 from sem_models.model.ram import Array, IntArray, RamModel
 from sem_models.model.table import ParameterTable
 
@@ -79,13 +80,15 @@ def residual_variance_jacobian(ram: RamModel) -> Array:
 
 
 def standardize(
-    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metric: Metric = "std_all"
-) -> Values:
-    """Estimates in units of the model-implied standard deviations.
+    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metric: Metric = "std_all",
+    *, units_known: bool = False,
+) -> Values:  # fmt: skip
+    """Estimates in units of the model-implied standard deviations, a latent product in its factors' units.
 
     std_all scales all variables, std_lv the latent ones only, std_nox all but fixed covariates. A residual
     covariance is divided by the residual standard deviations (of the absolute value, should a variance be
     negative), a residual variance by the total variance. NaN where a total variance is not positive.
+    units_known leaves the sampling error of what a product's own unit is changed by out of the derivatives.
     """
     raw = row_values(table, ram, free, at)
     lines = _lines(table, ram.variables)
@@ -114,6 +117,12 @@ def standardize(
             factor = np.where(gone, 0.0, np.where(used, factor * size**exponent, factor))
             step = (exponent / size)[:, None] * derivative
         relative = np.where((used & ~gone)[:, None], relative + step, relative)
+    products = product_rows(table, ram.variables)
+    if products:
+        unit, slope = product_units(products, total, d_total, scaled, len(factor))
+        factor = factor * unit
+        if not units_known:
+            relative = relative + slope
     value = raw.value * factor
     return Values(value, raw.jacobian * factor[:, None] + value[:, None] * relative)
 

@@ -64,9 +64,7 @@ class Polynomial:
         return text or "0"
 
 
-def polynomial(
-    expression: Expression, known: Mapping[str, Expression] | None = None
-) -> Polynomial | None:
+def polynomial(expression: Expression, known: Mapping[str, Expression] | None = None) -> Polynomial | None:
     """The expression multiplied out, `known` names replaced by what they stand for; None if it is none."""
     match expression:
         case Number(value):

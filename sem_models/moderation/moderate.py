@@ -2,32 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.estimation.options import OPTION_NAMES
 from sem_models.moderation.group_comparison import GroupModeration, compare_groups
+from sem_models.moderation.products.estimate import OPTIONS as PRODUCT_OPTIONS
+from sem_models.moderation.products.estimate import moderate_by_products
+from sem_models.moderation.result import Moderation
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
 
-METHODS = ("groups",)
-LATER = ("dblcent", "uca", "rca", "ca", "lms", "qml", "lsem")
+PRODUCTS = ("dblcent", "uca", "rca", "ca")
+LATER = ("lms", "qml", "lsem")
+METHODS = (*PRODUCTS, "groups")
+WITH_MODERATOR = ("groups", "lsem")
+"""Methods whose moderator is a column beside the model; the others read it off the model text."""
 
 
 def moderate(
-    model: str | ModelSpec, data: Any = None, *, method: str = "dblcent", **options: Any
-) -> GroupModeration:
-    """Moderation of the structural paths.
+    model: str | ModelSpec, data: Any = None, *, method: str = "dblcent", moderator: str | None = None,
+    **options: Any,
+) -> GroupModeration | Moderation:  # fmt: skip
+    """Estimate a moderation that the model text states, as in `PV ~ EDS + ACT + EDS:ACT`.
 
-    method "groups" compares the groups of the observed column `moderator=` (see `compare_groups`); the
-    product-indicator, LMS, QML and local methods are refused by name until they are built.
+    Parameters
+    ----------
+    model, data
+        As in `sm.fit`. A specification brings its moderations along.
+    method : str
+        "dblcent", "uca", "rca", "ca": product indicators, double-mean-centered, unconstrained,
+        residual-centered or constrained (see `moderate_by_products` for their options). "groups": paths
+        compared between the groups of the column `moderator` (see `compare_groups`).
+    moderator : str, optional
+        The column of groups, for "groups" only.
+    **options
+        Those of the method, and those of `sm.fit`.
+
+    Raises
+    ------
+    SpecError, DataError
+        Before the estimation starts, each naming what is wrong, where, and what to do.
     """
     if method in LATER:
         raise SpecError(
-            f"method='{method}' is not built yet. Use method='groups' with moderator= a column of groups."
+            f"method='{method}' is not built yet. Use method='dblcent' for a product in the model text, or "
+            "method='groups' with moderator= a column of groups."
         )
     if method not in METHODS:
         raise SpecError(
-            f"method='{method}' is unknown. {did_you_mean(method, (*METHODS, *LATER), noun='methods')}"
+            f"method='{method}' is unknown. {did_you_mean(str(method), (*METHODS, *LATER), noun='methods')}"
         )
-    return compare_groups(model, data, **options)
+    if moderator is not None and method not in WITH_MODERATOR:
+        raise SpecError(
+            f"moderator= is for method='groups'. method='{method}' reads the moderation off the model text: "
+            f"write the product with '{moderator}' into it, as in PV ~ EDS + {moderator} + EDS:{moderator}."
+        )
+    if method == "groups":
+        return compare_groups(model, data, moderator=moderator, **options)
+    _refuse_unknown(options, PRODUCT_OPTIONS)
+    return moderate_by_products(model, data, method=method, **options)
+
+
+def _refuse_unknown(options: Iterable[str], own: tuple[str, ...]) -> None:
+    known = (*own, *OPTION_NAMES)
+    for name in options:
+        if name not in known:
+            raise SpecError(f"moderate() has no option '{name}'. {did_you_mean(name, known, noun='options')}")

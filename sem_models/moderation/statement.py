@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,8 +63,12 @@ class Statement:
         )
 
 
-def model_text(model: Any) -> str:
-    """The text of a model with its interactions: a text as it is, a specification with its moderations."""
+def model_text(model: Any, groups: Sequence[str] = (), *, labels: bool = True) -> str:
+    """The text of a model with its interactions: a text as it is, a specification with its moderations.
+
+    groups are the labels of several groups: a specification's paths then have one label in each, as a single
+    one would hold them equal; labels=False leaves them out.
+    """
     if isinstance(model, str) and any(mark in model for mark in "~=<>|\n"):
         return model
     if isinstance(model, str):
@@ -76,7 +80,7 @@ def model_text(model: Any) -> str:
             f"The model must be text or a ModelSpec, not {type(model).__name__}. Use sm.load(name) or "
             "lavaan syntax."
         )
-    return str(model.syntax(interactions=True))
+    return str(model.syntax(interactions=True, groups=groups if len(groups) > 1 else (), labels=labels))
 
 
 def read_statement(text: str) -> Statement:

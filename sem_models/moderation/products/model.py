@@ -155,7 +155,7 @@ class _Pins:
     def free(self, lhs: str, op: str, rhs: str) -> None:
         """Not fixed whatever the defaults say."""
         key = (lhs, op, rhs)
-        self.fixed[key] = {b: None for b in range(1, len(self.labels.table.groups) + 1)}
+        self.fixed[key] = dict.fromkeys(range(1, len(self.labels.table.groups) + 1))
 
     def add(self, block: int, lhs: str, op: str, rhs: str, value: Polynomial) -> None:
         key = (lhs, op, rhs)

@@ -6,7 +6,7 @@ best with the best by standardized loading (Marsh, Wen & Hau, 2004; Jackman, Lei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product as combinations
 from typing import Literal
@@ -16,7 +16,6 @@ from sem_models.moderation.statement import Product, Statement
 
 Matching = Literal["all", "position", "loading"]
 MATCHINGS = ("all", "position", "loading")
-Strengths = Callable[[Sequence[str]], Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def matching(asked: object) -> Matching:
 
 
 def measured_products(
-    statement: Statement, how: Matching, *, recycle: bool, strengths: Strengths
+    statement: Statement, how: Matching, *, recycle: bool, strengths: Mapping[str, float]
 ) -> tuple[Measured, ...]:
     """The latent products with their indicators.
 
@@ -74,11 +73,8 @@ def measured_products(
         items = {factor: _items(statement, product, factor) for factor in product.factors}
         _refuse_shared(product, items)
         if how == "loading":
-            by = strengths([f for f in items if len(items[f]) > 1])
-            items = {f: tuple(sorted(own, key=lambda i: -by.get(i, 0.0))) for f, own in items.items()}
-        chosen = (
-            _all_pairs(product, items) if how == "all" else _matched(product, items, recycle=recycle)
-        )
+            items = {f: tuple(sorted(own, key=lambda i: -strengths.get(i, 0.0))) for f, own in items.items()}
+        chosen = _all_pairs(product, items) if how == "all" else _matched(product, items, recycle=recycle)
         indicators = []
         for parts in chosen:
             name = "".join(parts)

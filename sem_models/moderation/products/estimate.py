@@ -1,0 +1,233 @@
+"""From a model text with latent products and data to a fit with product indicators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from sem_models.errors import DataError, SpecError, did_you_mean
+from sem_models.estimation.fit import fit
+from sem_models.estimation.options import Options, resolve
+from sem_models.model.ram import Array
+from sem_models.model.syntax import point_at
+from sem_models.model.table import TableOptions
+from sem_models.moderation.products.columns import Centering, product_columns, weighted_mean
+from sem_models.moderation.products.model import ResidualCovariances, product_model, residual_covariances
+from sem_models.moderation.products.pairs import Matching, Measured, matching, measured_products
+from sem_models.moderation.products.result import ProductModeration
+from sem_models.moderation.statement import Statement, check_factors, model_text, read_statement
+from sem_models.observed.design import weight_column
+from sem_models.observed.preparation import chosen_groups, standardized_columns
+from sem_models.observed.sample import group_labels, membership_of, numeric_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS: dict[str, Centering] = {"dblcent": "double", "uca": "items", "rca": "residual", "ca": "items"}
+"""Methods, by what is done to the columns."""
+
+OPTIONS = ("match", "match_recycle", "res_cov_method", "res_cov_across", "centering")
+"""Options of the product-indicator methods, beside those of `sm.fit`."""
+
+SCOPES = ("within", "overall")
+
+
+def moderate_by_products(
+    model: Any, data: Any, *, method: str, match: bool | Matching | None = None, match_recycle: bool = False,
+    res_cov_method: ResidualCovariances | None = None, res_cov_across: bool = True,
+    centering: Literal["within", "overall"] = "within", estimator: str = "ML", missing: str = "listwise",
+    group: str | None = None, group_equal: str | Sequence[str] = (),
+    group_partial: str | Sequence[str] = (), ordered: Sequence[str] | bool = (), engine: str = "native",
+    seed: int | None = None, **options: Any,
+) -> ProductModeration:  # fmt: skip
+    """Estimate a moderation with products of items as indicators of the latent products.
+
+    method "dblcent", "uca", "rca" or "ca". match True or "position" multiplies the items pair by pair,
+    "loading" the strongest with the strongest, "all" every item of one factor with every item of the others
+    (the default, but for "ca" position, whose constraints multiply). res_cov_method "simple", "equality" or
+    "none" says which residual covariances are free, res_cov_across whether also those between products.
+    centering of several groups is "within" each, or "overall". Other options are those of `sm.fit`.
+
+    Raises SpecError or DataError before the estimation starts.
+    """
+    _refuse(data, ordered, options)
+    frame = _rows(data)
+    if group is not None and options.get("group_label") is not None:
+        frame = chosen_groups(frame, group, options["group_label"])
+    labels = group_labels(frame, group)
+    equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
+    text = model_text(model, labels, labels="regressions" not in equal)
+    if options.get("constraints"):
+        given = options.pop("constraints")
+        text = f"{text}\n{given if isinstance(given, str) else chr(10).join(map(str, given))}"
+    statement = read_statement(text)
+    check_factors(statement, frame.columns)
+    _refuse_measured(statement)
+    if centering not in SCOPES:
+        raise SpecError(
+            f"centering={centering!r} is unknown. {did_you_mean(str(centering), SCOPES, noun='choices')}"
+        )
+    how = matching("position" if match is None and method == "ca" else match)
+    freed = residual_covariances(res_cov_method)
+    with_means = method in ("uca", "ca") or any(f.op == "~1" for f in statement.syntax.formulas)
+    resolved = resolve(
+        options, estimator=estimator, missing=missing, group=group, group_equal=group_equal,
+        group_partial=group_partial, engine=engine, seed=seed, has_groups=len(labels) > 1,
+        has_intercepts=with_means, has_sample_mean=False,
+    )  # fmt: skip
+    if resolved.std_ov:
+        frame = standardized_columns(frame, statement.variables.observed, group)
+        options["std_ov"] = False
+    strengths = _strengths(statement, frame, missing) if how == "loading" else ()
+    products, full = _built(
+        text, method, how, bool(match_recycle), freed, bool(res_cov_across), resolved.table, labels, strengths
+    )
+    frame, centers = _with_products(frame, products, METHODS[method], resolved, labels, centering)
+    found = fit(
+        full, frame, estimator=estimator, missing=missing, group=group, group_equal=group_equal,
+        group_partial=group_partial, engine=engine, seed=seed, **options,
+    )  # fmt: skip
+    settings = {
+        "match": how, "match_recycle": bool(match_recycle), "res_cov_across": bool(res_cov_across),
+        "res_cov_method": "ca" if method == "ca" else freed, "centering": centering,
+    }  # fmt: skip
+    found = replace(found, spec_id=getattr(model, "id", None) or (model if _is_name(model) else "custom"))
+    return ProductModeration(
+        found, statement, method if products else "sem", products, centers, settings
+    )  # fmt: skip
+
+
+def _is_name(model: Any) -> bool:
+    return isinstance(model, str) and not any(mark in model for mark in "~=<>|\n")
+
+
+@lru_cache(maxsize=32)
+def _built(
+    text: str, method: str, how: Matching, recycle: bool, freed: ResidualCovariances, across: bool,
+    options: TableOptions, labels: tuple[str, ...], strengths: tuple[tuple[str, float], ...],
+) -> tuple[tuple[Measured, ...], str]:  # fmt: skip
+    """The products with their indicators and the full model text, remembered."""
+    statement = read_statement(text)
+    products = measured_products(statement, how, recycle=recycle, strengths=dict(strengths))
+    full = product_model(
+        statement, products, method=method, res_cov=freed, across=across, options=options, groups=labels
+    )
+    return products, full
+
+
+def _strengths(statement: Statement, frame: pd.DataFrame, missing: str) -> tuple[tuple[str, float], ...]:
+    """Standardized loadings of the factors' items, from their measurement model alone.
+
+    Empty where two items of a single factor have none.
+    """
+    factors = list(dict.fromkeys(f for p in statement.latent_products for f in p.latent))
+    items = {f: statement.items_of(f) for f in factors}
+    if len(factors) == 1 and len(items[factors[0]]) < 3:
+        return ()
+    lines = [f"{f} =~ {' + '.join(items[f])}" for f in factors if items[f]]
+    found = fit("\n".join(lines), frame, missing=missing).estimates()
+    loadings = found[found["op"] == "=~"]
+    return tuple(zip(loadings["rhs"], loadings["std_all"].abs(), strict=True))
+
+
+def _with_products(
+    frame: pd.DataFrame, products: tuple[Measured, ...], how: Centering, options: Options,
+    labels: tuple[str, ...], centering: str,
+) -> tuple[pd.DataFrame, dict[str, tuple[float, ...]]]:  # fmt: skip
+    """The data with the columns of the product indicators, and the means of factors that are columns."""
+    import pandas as pd
+
+    if not products:
+        return frame, {}
+    items = list(dict.fromkeys(item for m in products for item in m.items))
+    place = {item: k for k, item in enumerate(items)}
+    values = numeric_columns(frame, items)
+    _refuse_constant(values, items, products)
+    weight = None
+    if options.rows.sampling_weights is not None:
+        weight = weight_column(frame, options.rows.sampling_weights)
+    membership = None
+    if options.group is not None:
+        membership = membership_of(frame[options.group], labels)
+        if centering == "overall":
+            membership = np.where(membership >= 0, 0, -1)
+    columns = product_columns(
+        values,
+        [[place[item] for item in i.items] for m in products for i in m.indicators],
+        [tuple(place[item] for item in m.items) for m in products for _ in m.indicators],
+        how=how, membership=membership, weight=weight,
+    )  # fmt: skip
+    names = [i.name for m in products for i in m.indicators]
+    kept = frame.drop(columns=[n for n in names if n in frame.columns])
+    added = pd.DataFrame(columns, columns=pd.Index(names), index=frame.index)
+    factors = [f for m in products for f in m.product.factors if f in place and f not in m.product.latent]
+    centers = {}
+    for name in dict.fromkeys(factors):
+        column = values[:, [place[name]]]
+        centers[name] = tuple(_center(column, weight, membership, g) for g in range(len(labels)))
+    return pd.concat([kept, added], axis=1), centers
+
+
+def _center(column: Array, weight: Array | None, membership: Any, group: int) -> float:
+    """The mean that was taken from a column in one group."""
+    rows = np.full(len(column), True)
+    if membership is not None:
+        rows = membership == (group if membership.max() > 0 else 0)
+    return float(weighted_mean(column[rows], np.ones(int(rows.sum())) if weight is None else weight[rows])[0])
+
+
+def _refuse(data: Any, ordered: Any, options: Mapping[str, Any]) -> None:
+    if ordered is True or (not isinstance(ordered, bool) and len(tuple(ordered or ()))):
+        raise SpecError(
+            "Products of ordered items cannot be indicators yet: a product of categories has no thresholds "
+            "of its own. Leave out ordered= to treat items with five or more categories as continuous "
+            "(estimator='MLR' for errors robust to that)."
+        )
+    for name in ("sample_cov", "sample_mean", "sample_nobs"):
+        if options.get(name) is not None:
+            raise SpecError(
+                f"Products of items need the rows of the data; {name}= has none. Pass data= instead."
+            )
+    if data is None:
+        raise DataError("Products of items need the rows of the data: pass data= a DataFrame or a Survey.")
+
+
+def _refuse_measured(statement: Statement) -> None:
+    """SpecError where the text measures a product by itself."""
+    for formula in statement.syntax.formulas:
+        if formula.op == "=~" and formula.lhs in statement.names:
+            raise SpecError(
+                point_at(
+                    statement.syntax.source, formula.lhs_span,
+                    f"'{formula.lhs}' is measured by products of items that are built here.",
+                    "Remove the line, or use sm.fit with columns of your own.",
+                )
+            )  # fmt: skip
+
+
+def _refuse_constant(values: Array, items: Sequence[str], products: tuple[Measured, ...]) -> None:
+    """DataError for a factor or an item of one that does not vary: its products would be no products."""
+    with np.errstate(invalid="ignore"):
+        low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    for name, constant in zip(items, low == high, strict=True):
+        if constant:
+            product = next(m.product for m in products if name in m.items)
+            what = f"The moderator '{name}'" if name in product.factors else f"The item '{name}'"
+            raise DataError(
+                f"{what} of the product '{product.name}' is constant: all answers are the same, so nothing "
+                "can depend on it. Leave it out of the model."
+            )
+
+
+def _rows(data: Any) -> pd.DataFrame:
+    if hasattr(data, "analysis_frame"):
+        data = data.analysis_frame().data
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame):
+        raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
+    return data

@@ -1,0 +1,129 @@
+"""`ProductModeration`: a moderation estimated with product indicators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from sem_models.errors import SpecError, did_you_mean
+from sem_models.inference.header import Header, Status
+from sem_models.inference.result import LEVEL, Fit
+from sem_models.inference.standardized import Metric
+from sem_models.moderation.interaction_test import interaction_tests
+from sem_models.moderation.products.pairs import Measured
+from sem_models.moderation.products.terms import product_terms
+from sem_models.moderation.result import Moderation
+from sem_models.moderation.statement import Statement
+
+if TYPE_CHECKING:
+    from sem_models.moderation.probing.terms import EffectTerms
+    from sem_models.reports.summary import Summary
+
+Errors = Literal["rescaled", "delta"]
+ERRORS = ("rescaled", "delta")
+
+
+@dataclass(frozen=True, repr=False)
+class ProductModeration(Moderation):
+    """A moderation whose latent products are measured by products of items.
+
+    fit is the model with the products as latent variables named as written ("EDS:ACT"); products say which
+    columns measure them; centers hold the means that were taken from columns that are factors themselves,
+    by group.
+    """
+
+    fit: Fit
+    of: Statement
+    by: str
+    products: tuple[Measured, ...]
+    centers: Mapping[str, tuple[float, ...]]
+    settings: Mapping[str, Any]
+
+    @property
+    def statement(self) -> Statement:
+        return self.of
+
+    @property
+    def method(self) -> str:
+        return self.by
+
+    @cached_property
+    def terms(self) -> EffectTerms:
+        return product_terms(self.fit, self.method, self.title, self.centers)
+
+    @property
+    def status(self) -> Status:
+        return self.fit.status
+
+    @property
+    def header(self) -> Header:
+        return self.fit.header
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.fit.groups
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"method": self.method, **self.settings, **self.fit.options}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return {**self.fit.provenance, "moderation": {"method": self.method, **self.settings}}
+
+    @property
+    def loglik(self) -> float:
+        return self.fit.solved.logl
+
+    @property
+    def syntax(self) -> str:
+        """The model text with its product indicators."""
+        return self.fit.syntax
+
+    def indicators(self) -> pd.DataFrame:
+        """Which items each product indicator is made of: product, indicator, items."""
+        rows = [(m.name, i.name, " × ".join(i.items)) for m in self.products for i in m.indicators]
+        return pd.DataFrame(rows, columns=["product", "indicator", "items"])
+
+    def estimates(self, *, level: float = LEVEL) -> pd.DataFrame:
+        return self.fit.estimates(level=level)
+
+    def standardized(
+        self, type: Metric = "std_all", *, level: float = LEVEL, errors: Errors = "rescaled"
+    ) -> pd.DataFrame:
+        """Standardized estimates; columns as `Fit.standardized()`.
+
+        A product is in the units of its factors: its path is b sd(x) sd(z) / sd(y) (Wen, Marsh & Hau, 2010).
+        errors "rescaled" multiply the error in the product's own standard deviation by the ratio of the two
+        units, as modsem does; "delta" counts the sampling error of the units too.
+        """
+        if errors not in ERRORS:
+            raise SpecError(f"errors={errors!r} is unknown. {did_you_mean(errors, ERRORS, noun='choices')}")
+        return self.fit.standardized(type, level=level, units_known=errors == "rescaled")
+
+    def measures(self) -> pd.Series:
+        return self.fit.measures()
+
+    def tests(self) -> pd.DataFrame:
+        """Every test that was asked for: test, stat, df, pvalue, scaling_factor, shift_parameter."""
+        return self.fit.tests()
+
+    def vcov(self) -> pd.DataFrame:
+        return self.fit.vcov()
+
+    @cached_property
+    def _interaction(self) -> pd.DataFrame:
+        return interaction_tests(self.fit.solved, [p.name for p in self.statement.products])
+
+    def interaction_test(self) -> pd.DataFrame:
+        return self._interaction.copy()
+
+    def summary(self) -> Summary:
+        return self.fit.summary()
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.title}</p>{self.fit._repr_html_()}"
