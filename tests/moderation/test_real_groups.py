@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import data_schemas as ds
 import pytest
 
+import data_schemas as ds
 import sem_models as sm
 from sem_models.moderation.group_comparison import GroupModeration
 
