@@ -15,6 +15,7 @@ from sem_models.inference.result import Fit
 from sem_models.moderation.groups import Invariance, invariance
 from sem_models.moderation.latent_means import latent_means
 from sem_models.moderation.path_tests import path_differences, path_tests, reference
+from sem_models.moderation.same_service import same_service
 from sem_models.moderation.slopes import slope_lines
 
 if TYPE_CHECKING:
@@ -74,6 +75,15 @@ class GroupModeration:
         From the scalar level (partial where the full one failed); SpecError where it was not fitted.
         """
         return self._means.copy()
+
+    def same_service(
+        self, outcomes: Sequence[str] | None = None, *, at: Mapping[str, float] | None = None
+    ) -> pd.DataFrame:
+        """The gap of each outcome between customers who get the same service (see `same_service`)."""
+        level = self.invariance.holding("scalar")
+        if level is None:
+            raise SpecError("The gap at the same service needs the scalar level among levels=.")
+        return same_service(level, outcomes, reference_group=self.reference_group, at=at)
 
     def tests(self) -> pd.DataFrame:
         """Equality of each path over the groups: Wald and likelihood-ratio tests."""
