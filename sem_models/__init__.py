@@ -17,6 +17,7 @@ _PUBLIC = {
     "load_fit": "sem_models.storage.files",
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
+    "probe": "sem_models.moderation.probing.probe",
     "SEMError": "sem_models.errors",
     "SpecError": "sem_models.errors",
     "DataError": "sem_models.errors",
@@ -40,6 +41,7 @@ __all__ = [
     "load",
     "load_fit",
     "moderate",
+    "probe",
 ]
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec, catalogue_names, load
     from sem_models.moderation.groups import invariance
     from sem_models.moderation.moderate import moderate
+    from sem_models.moderation.probing.probe import probe
     from sem_models.storage.files import load_fit
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sem_models.errors import SpecError, did_you_mean
+from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.kernels import implied
 from sem_models.model.ram import Array, IntArray
 from sem_models.model.table import ParameterTable, Row
@@ -23,6 +24,10 @@ ROUNDING = 1e-15
 """Share of what its parts could amount to below which a variance is zero."""
 
 Moments = Callable[[Array], tuple[Array, Array]]
+Parts = tuple[tuple[float, tuple[str, ...]], ...]
+
+EXACT = 1e-6
+"""Residual standard deviation, as a share of the product's, up to which a column is a product."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +40,12 @@ class EffectTerms:
     moments, with what products explain in them; share (g,) the groups' shares of the customers. n counts
     customers, n_params parameters: t intervals have n − n_params degrees of freedom. products maps a
     product's name to its factors; support holds where the customers lie on a moderator, else its normal
-    distribution is taken. product_cov (g, k, k + v) are the covariances of the k products among themselves
-    and with `names` where they are known from the data; else they follow from mean and cov for normal
-    variables. offset maps a product to what the variable of that name lacks to be the product itself, (g,):
-    the product's mean for a double-mean-centered one; 0 where it is not named.
-    moments gives (mean, cov) at other values of the free rows at `free` (q,), for the errors of standardized
+    distribution is taken. joint_cov (g, k + v, k + v) are the covariances of the k products and `names`
+    together where the data know them; else they follow from mean and cov for normal variables. offset maps a
+    latent product to E[Π factors] − E[the variable of that name], (g,): the product's mean for a
+    double-mean-centered one; 0 where it is not named. made_of gives a column of the data that is a product of
+    centered factors as what it is in the factors themselves, by group: ((coefficient, names), …). moments
+    gives (mean, cov) at other values of the free rows, which are `free` (q,), for the errors of standardized
     effects; without it the moments are taken as given.
     """
 
@@ -57,8 +63,9 @@ class EffectTerms:
     support: Mapping[str, Support] = field(default_factory=dict)
     method: str = "sem"
     header_line: str = ""
-    product_cov: Array | None = None
+    joint_cov: Array | None = None
     offset: Mapping[str, Array] = field(default_factory=dict)
+    made_of: Mapping[str, tuple[Parts, ...]] = field(default_factory=dict)
     free: Array | None = None
     moments: Moments | None = None
 
@@ -127,7 +134,8 @@ class EffectTerms:
             method="sem", header_line=fit.header.line(), free=solved.point.free,
             moments=lambda free: _moments_at(solved, free, keep),
             offset=_offsets(solved, found, mean),
-            product_cov=_product_moments(solved, found, names),
+            made_of=_made_of(solved, found),
+            joint_cov=_joint(solved, found, names),
         )  # fmt: skip
         return terms if solved.ram.has_means else _with_intercepts(terms, solved)
 
@@ -170,78 +178,94 @@ def _moments_at(solved: Solved, free: Array, keep: IntArray) -> tuple[Array, Arr
 
 
 def _offsets(solved: Solved, products: Mapping[str, tuple[str, ...]], mean: Array) -> dict[str, Array]:
-    """E[Π factors] − E[the variable that stands for the product], (g,) each.
-
-    From the rows where all are observed, else for normal variables with the model's moments. A column
-    written "x:z" is the product itself.
-    """
+    """E[Π factors] − E[the latent variable that stands for it], (g,) each, for normal factors."""
     place = {name: i for i, name in enumerate(solved.ram.variables)}
-    cov, out = solved.point.at.cov_all, {}
+    out = {}
     for name, factors in products.items():
         at = [place[f] for f in factors if f in place]
-        if ":" in name or len(at) < len(factors):
-            continue
-        rows = solved.sample.rows
-        if max(*at, place[name]) < solved.ram.n_observed and isinstance(rows, tuple):
-            expected = [np.nanmean(r.values[:, at].prod(axis=1) - r.values[:, place[name]]) for r in rows]
-        else:
-            expected = [expectation(at, m, c) - m[place[name]] for m, c in zip(mean, cov, strict=True)]
-        out[name] = np.array(expected)
+        if place[name] >= solved.ram.n_observed and len(at) == len(factors):
+            pairs = zip(mean, solved.point.at.cov_all, strict=True)
+            out[name] = np.array([expectation(at, m, c) - m[place[name]] for m, c in pairs])
     return out
 
 
-def _product_moments(
-    solved: Solved, products: Mapping[str, tuple[str, ...]], names: tuple[str, ...]
-) -> Array | None:
-    """Covariances of observed products with each other and with `names` (g, k, k + v), from the sample.
+def _made_of(solved: Solved, products: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[Parts, ...]]:
+    """What columns named in products= are in their factors: x z − x̄ z − z̄ x + x̄ z̄ for centered factors.
 
-    None where a product or a variable is latent: the sample knows nothing of it.
+    Found by regression on all products of some of the factors, which fits exactly. DataError where it does
+    not: the column is another quantity.
     """
+    place = {name: i for i, name in enumerate(solved.sample.variables)}
+    rows = solved.sample.rows
+    out: dict[str, tuple[Parts, ...]] = {}
+    for name, factors in products.items():
+        if ":" in name or not isinstance(rows, tuple) or not {name, *factors} <= set(place):
+            continue
+        subsets = sorted({c for k in range(len(factors) + 1) for c in combinations(factors, k)}, key=len)
+        by_group = []
+        for block in rows:
+            values = block.values[:, [place[n] for n in (name, *factors)]]
+            values = values[np.isfinite(values).all(axis=1)]
+            column = {f: values[:, 1 + k] for k, f in enumerate(factors)}
+            design = np.array(
+                [np.prod([column[f] for f in s], axis=0) * np.ones(len(values)) for s in subsets]
+            ).T
+            size = np.maximum(np.sqrt((design**2).mean(axis=0)), 1e-300)
+            found = np.linalg.lstsq(design / size, values[:, 0], rcond=None)[0] / size
+            left = values[:, 0] - design @ found
+            if left.std() > EXACT * values[:, 0].std():
+                raise DataError(
+                    f"products=: the column '{name}' is not a product of {' and '.join(factors)}, centered "
+                    f"or not. Make it one, or write {':'.join(factors)} in the model."
+                )
+            parts = zip(found, subsets, size, strict=True)
+            by_group.append(tuple((float(c), s) for c, s, z in parts if abs(c) * z > EXACT * size[-1]))
+        out[name] = tuple(by_group)
+    return out
+
+
+def _joint(solved: Solved, products: Mapping[str, tuple[str, ...]], names: tuple[str, ...]) -> Array | None:
+    """Sample covariances of products and `names` (g, k + v, k + v); None where one of them is latent."""
     place = {name: i for i, name in enumerate(solved.sample.variables)}
     if not products or not all(name in place for name in (*products, *names)):
         return None
-    rows = np.array([place[p] for p in products], dtype=np.intp)
-    columns = np.array([place[p] for p in (*products, *names)], dtype=np.intp)
-    return np.asarray(solved.sample.cov[:, rows[:, None], columns])
+    at = np.array([place[p] for p in (*products, *names)], dtype=np.intp)
+    return np.asarray(solved.sample.cov[:, at[:, None], at])
 
 
 def _with_intercepts(terms: EffectTerms, solved: Solved) -> EffectTerms:
-    """The same with a row `y ~1` for every observed outcome of a fit without a mean structure.
+    """The same with a row `y ~1` for every observed variable but covariates; for a fit without means.
 
-    α = ȳ − Σ b x̄, as saturated means give it; the mean of the residual adds ψ / n to its variance.
+    α = (I − A) ȳ with A the paths between observed variables, as saturated means give it; latent means are 0.
+    Given A its covariance is (I − A) Σ (I − A)ᵀ / n, apart from that of A (they are independent).
     """
-    table, q = terms.table, terms.jacobian.shape[1]
-    place = {name: i for i, name in enumerate(solved.ram.variables)}
-    mean, residual = _means(solved), solved.ram.matrices(solved.point.free)[1]
-    size = solved.sample.rows_by_group
-    outcomes = [
-        (name, g)
-        for g in range(len(table.groups))
-        for name in solved.sample.variables
-        if name in table.variables.regressed
-    ]
-    rows, value, jacobian = list(table.rows), list(terms.value), list(terms.jacobian)
-    spread = np.zeros((len(outcomes), len(outcomes)))
-    jacobian = [np.append(j, np.zeros(len(outcomes))) for j in jacobian]
-    for k, (name, g) in enumerate(outcomes):
-        slope = np.zeros(q + len(outcomes))
-        slope[q + k] = 1.0
-        intercept = mean[g, place[name]]
+    table, q, p = terms.table, terms.jacobian.shape[1], solved.ram.n_observed
+    place = {name: i for i, name in enumerate(solved.ram.variables[:p])}
+    mean, a_mat = solved.sample.mean, solved.ram.matrices(solved.point.free)[0][:, :p, :p]
+    size, groups = solved.sample.rows_by_group, range(len(table.groups))
+    wanted = [i for i in range(p) if i not in solved.ram.exogenous]
+    k = len(wanted)
+    rows, value = list(table.rows), list(terms.value)
+    jacobian = np.zeros((len(rows) + k * len(groups), q + k * len(groups)))
+    jacobian[: len(rows), :q] = terms.jacobian
+    covariance = np.zeros((jacobian.shape[1],) * 2)
+    covariance[:q, :q] = terms.covariance
+    for g in groups:
+        without = np.eye(p) - a_mat[g]
+        spread = (without @ solved.point.at.sigma[g] @ without.T)[np.ix_(wanted, wanted)] / size[g]
+        block = slice(q + g * k, q + (g + 1) * k)
+        covariance[block, block] = spread
+        jacobian[len(table.rows) + g * k + np.arange(k), q + g * k + np.arange(k)] = 1.0
         for i, row in enumerate(table.rows):
-            if row.op == "~" and row.lhs == name and row.block == g + 1:
-                intercept = intercept - terms.value[i] * mean[g, place[row.rhs]]
-                slope[:q] -= terms.jacobian[i] * mean[g, place[row.rhs]]
-        rows.append(Row(name, "~1", "", g + 1))
-        value.append(intercept)
-        jacobian.append(slope)
-        for m, (other, h) in enumerate(outcomes):
-            if h == g:
-                spread[k, m] = residual[g, place[name], place[other]] / size[g]
-    covariance = np.zeros((q + len(outcomes),) * 2)
-    covariance[:q, :q], covariance[q:, q:] = terms.covariance, spread
+            if row.op == "~" and row.block == g + 1 and row.rhs in place and row.lhs in place:
+                at = len(table.rows) + g * k + wanted.index(place[row.lhs])
+                jacobian[at, :q] -= terms.jacobian[i] * mean[g, place[row.rhs]]
+        rows += [Row(solved.ram.variables[i], "~1", "", g + 1) for i in wanted]
+        value += list((without @ mean[g])[wanted])
     moments, free = terms.moments, terms.free
     return replace(
-        terms, table=replace(table, rows=tuple(rows)), value=np.array(value), jacobian=np.array(jacobian),
-        covariance=covariance, free=None if free is None else np.append(free, np.zeros(len(outcomes))),
+        terms, table=replace(table, rows=tuple(rows)), value=np.array(value), jacobian=jacobian,
+        covariance=covariance,
+        free=None if free is None else np.append(free, np.zeros(k * len(groups))),
         moments=None if moments is None else lambda x: moments(x[:q]),
     )  # fmt: skip

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import norm
 
 import sem_models as sm
-from sem_models.errors import SpecError
+from sem_models.errors import DataError, SpecError
+from sem_models.moderation.probing.probe import Probe
 from sem_models.moderation.probing.product_moments import covariance, expectation, product_covariances
 from sem_models.moderation.probing.support import SMALLEST, Support
 from sem_models.moderation.probing.terms import EffectTerms
@@ -47,11 +48,18 @@ def test_without_means_the_intercept_is_the_regression_s_own(data: pd.DataFrame)
     assert weights["without"] == pytest.approx(weights["with"], rel=1e-6)
 
 
-def test_products_by_hand_know_what_was_taken_off(data: pd.DataFrame) -> None:
-    fit = sm.fit("y ~ x + z + xz", data, meanstructure=True)
-    terms = EffectTerms.from_fit(fit, {"xz": ("x", "z")})
-    # x z − (x − x̄)(z − z̄) has the mean x̄ z̄
-    assert terms.offset["xz"][0] == pytest.approx(data["x"].mean() * data["z"].mean())
+def test_a_product_of_centered_columns_is_understood(data: pd.DataFrame) -> None:
+    by_hand = sm.fit("y ~ x + z + xz", data, meanstructure=True)
+    written = sm.fit("y ~ x + z + x:z", data, meanstructure=True)
+    first = Probe(EffectTerms.from_fit(by_hand, {"xz": ("x", "z")})).simple_slopes(values=(-3, 0, 2))
+    second = Probe(EffectTerms.from_fit(written)).simple_slopes(values=(-3, 0, 2))
+    pd.testing.assert_frame_equal(first, second, rtol=1e-5)
+
+
+def test_a_column_that_is_no_product(data: pd.DataFrame) -> None:
+    fit = sm.fit("y ~ x + z + w", data.assign(w=data["xz"] + data["x"] ** 2))
+    with pytest.raises(DataError, match="'w' is not a product of x and z"):
+        EffectTerms.from_fit(fit, {"w": ("x", "z")})
 
 
 @pytest.mark.parametrize(
