@@ -51,7 +51,9 @@ def product_model(
     if method != "ca":
         lines += _shared_items(products, res_cov, across=across)
     text = "\n".join(lines) + "\n"
-    return text + "".join(f"{line}\n" for line in _pinned(text, products, method, options, groups))
+    pinned = _pinned(text, products, method, options, groups)
+    # rows that are labelled later are merged with those that are there, as lavaan takes each row once
+    return to_text(parse(text + "".join(f"{line}\n" for line in pinned))) if pinned else text
 
 
 def _shared_items(products: tuple[Measured, ...], how: ResidualCovariances, *, across: bool) -> list[str]:
