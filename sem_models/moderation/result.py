@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sem_models.inference.header import Header, Status
+from sem_models.moderation.probing.probe import Probing
 
 if TYPE_CHECKING:
     from sem_models.moderation.probing.terms import EffectTerms
@@ -26,8 +27,8 @@ TITLES = {
 """Methods in words."""
 
 
-class Moderation(ABC):
-    """An estimated moderation: parameters, fit, tests, and what probing starts from.
+class Moderation(Probing, ABC):
+    """An estimated moderation: parameters, fit, tests, and all of `Probing`.
 
     The row of an interaction has the product as written in the model on its right, as `PV ~ EDS:ACT`.
     """

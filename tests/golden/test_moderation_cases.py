@@ -83,6 +83,10 @@ def compare(ours: Any, case: dict[str, Any], result: dict[str, Any], gaps: Gaps)
     if "fit_measures" in result:
         _measures(ours, result, gaps, "")
         _tests(ours, result, gaps, "")
+    for reference in result["simple_slopes"]:
+        _slopes(ours, reference, gaps)
+    for reference in result["johnson_neyman"]:
+        _johnson_neyman(ours, reference, gaps)
     if "logl" in result:
         gaps.add("logl", "", abs(ours.loglik - result["logl"]))
         assert ours.loglik > result["logl"] - 1e-6
@@ -150,3 +154,43 @@ def _covariances(ours: Any, result: dict[str, Any], key: dict[str, str], gaps: G
     gaps.add(
         "vcov", "", float(np.abs((mine.loc[order, order] - theirs) / np.outer(unit, unit)).to_numpy().max())
     )
+
+
+def _slopes(ours: Any, reference: dict[str, Any], gaps: Gaps) -> None:
+    """Slopes, expected outcomes and the slopes' difference, in their standard errors."""
+    names = (reference["y"], reference["x"], reference["z"])
+    theirs = pd.DataFrame(reference["slopes"])
+    found = ours.simple_slopes(*names, values=theirs["value.moderator"].to_numpy())
+    _figures(found, theirs, "slope.predictor", gaps, "slope")
+    theirs = pd.DataFrame(reference["margins"])
+    x, z = theirs["vals_x"].unique(), theirs["vals_z"].unique()
+    found = ours.margins(*names, x=x, values=z)
+    assert found["x"].to_numpy() == pytest.approx(theirs["vals_x"].to_numpy())
+    _figures(found, theirs, "predicted", gaps, "margin")
+    span = reference["diff_min_max"][0]
+    contrast = ours.contrast(span["min.z"], span["max.z"], *names)
+    gaps.add("est", "difference of slopes", abs(contrast["est"] - span["diff"]) / span["std.error"])
+    gaps.add("se", "difference of slopes", abs(contrast["se"] / span["std.error"] - 1))
+
+
+def _figures(found: pd.DataFrame, theirs: pd.DataFrame, est: str, gaps: Gaps, what: str) -> None:
+    unit = theirs["std.error"].to_numpy()
+    unit = np.where(unit > 0, unit, 1.0)
+    gaps.add("est", what, float((np.abs(found["est"].to_numpy() - theirs[est].to_numpy()) / unit).max()))
+    gaps.add("se", what, float((np.abs(found["se"] - theirs["std.error"]) / unit).max()))
+
+
+def _johnson_neyman(ours: Any, reference: dict[str, Any], gaps: Gaps) -> None:
+    """Points in standard deviations of the moderator, the band in its own standard errors."""
+    found = ours.johnson_neyman(reference["y"], reference["x"], reference["z"])
+    points = np.array(reference["jn_points"], dtype=float)
+    assert len(found.points) == len(points)
+    gaps.add(
+        "est", "Johnson–Neyman", float(np.abs(np.array(found.points) - points).max() / reference["sd_z"])
+    )
+    grid = pd.DataFrame(reference["grid"])
+    band = found.band(grid["z"].to_numpy())
+    for column, theirs in (("est", "slope"), ("ci_lower", "lower"), ("ci_upper", "upper")):
+        gap = np.abs(band[column].to_numpy() - grid[theirs].to_numpy()) / band["se"].to_numpy()
+        gaps.add("est", f"band {column}", float(gap.max()))
+    assert band["significant"].tolist() == grid["significant"].tolist()
