@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     from sem_models.model.spec import ModelSpec
 
+LOWER = 1e-9
+"""Difference of the discrepancy, per row, from which one optimum counts as lower than another."""
+
 
 def fit(
     model: str | ModelSpec,
@@ -198,13 +201,21 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     if solution.outcome is Outcome.BAD_START:
         raise SpecError(Outcome.BAD_START.value)
     tried.append((trail.FROM_MOMENTS if start is None else trail.GIVEN, solution))
-    if solution.outcome is not Outcome.CONVERGED and start is None:
-        # another way down may lead to an optimum where the first ran off along a ridge
+    if start is None and (solution.outcome is not Outcome.CONVERGED or solution.trust_region):
+        # the curvature led astray: another way down may lead to an optimum, or to a lower one
         plain = starting_values(table, ram, sample.cov, sample.mean, structural=False)
         again = minimize(objective, plain, **limits)
         tried.append((trail.PLAIN, again))
-        solution = again if again.outcome is Outcome.CONVERGED else solution
+        solution = again if _better(again, solution) else solution
     return Solved(table, ram, sample, options, objective, trail.with_trail(solution, *tried))
+
+
+def _better(second: Solution, first: Solution) -> bool:
+    """Whether the second end is an optimum and the first is none, or else is clearly the lower of the two."""
+    ended = [end.outcome is Outcome.CONVERGED for end in (second, first)]
+    if ended[0] != ended[1] or second.point is None:
+        return ended[0]
+    return float(second.point.value) < float(first.point.value) - LOWER
 
 
 def _solve_held(
