@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from sem_models.model.ram import Array, IntArray
+from sem_models.observed.elimination import inverted
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _expected(rows: IncompleteRows, weights: Array, mu: Array, k_mat: Array) -> 
     total = np.add.reduceat(weights[:, rows.order], rows.first, axis=1)
     for hole in rows.holes:
         at = hole.missing[:, :, None] * p + hole.missing[:, None, :]
-        inverse, log_det = _swept(k_mat.reshape(b, -1)[:, np.moveaxis(at, 0, -1)])
+        inverse, log_det = inverted(k_mat.reshape(b, -1)[:, np.moveaxis(at, 0, -1)])
         weight = total[:, hole.patterns]
         lacking += (weight * (log_det - at.shape[1])).sum(axis=1)
         position = np.moveaxis(at, 0, -1).reshape(-1) + p * p * np.arange(b)[:, None]
@@ -157,25 +158,6 @@ def _expected(rows: IncompleteRows, weights: Array, mu: Array, k_mat: Array) -> 
     heavy = away * weights[:, :, None]
     second = np.swapaxes(away, -1, -2) @ heavy + spread.reshape(b, p, p)
     return second, heavy.sum(axis=1), lacking
-
-
-def _swept(matrices: Array) -> tuple[Array, Array]:
-    """Inverses, in place, and log-determinants of positive definite (b, m, m, t), NaN for others.
-
-    Gauss–Jordan elimination of all at once.
-    """
-    out = matrices
-    log_det = np.zeros((len(out), out.shape[-1]))
-    for k in range(out.shape[1]):
-        pivot = out[:, k, k].copy()
-        log_det += np.log(pivot)
-        row = out[:, k] / pivot[:, None]
-        column = out[:, :, k].copy()
-        out -= column[:, :, None] * row[:, None]
-        out[:, k] = row
-        out[:, :, k] = -column / pivot[:, None]
-        out[:, k, k] = 1.0 / pivot
-    return out, log_det
 
 
 def saturated(

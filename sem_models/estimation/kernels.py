@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, Slots
-from sem_models.observed.patterns import Discrepancy, Patterns, by_pattern, sum_by_group
+from sem_models.observed.patterns import Discrepancy, Patterns, by_pattern, fitted_second, sum_by_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _residual_weights(parts: Discrepancy, patterns: Patterns, n_groups: int) -> 
     """V = Σ_t share W (Σ − second) W and u = Σ_t share W shift, by group."""
     share = patterns.share
     weight = parts.weight
-    v_t = share[..., None, None] * (weight - weight @ parts.second @ weight)
+    v_t = share[..., None, None] * (weight - fitted_second(parts, patterns))
     u_t = share[..., None] * (weight @ parts.shift[..., None])[..., 0]
     return sum_by_group(v_t, patterns.group, n_groups, -3), sum_by_group(u_t, patterns.group, n_groups, -2)
 
@@ -231,7 +231,7 @@ def case_scores(slots: Slots, at: Implied, weight: Array, centered: Array, group
     """
     z = at.z_cols[group]
     projected = centered @ weight @ z
-    trace = np.einsum("ia,ij,jb->ab", z, weight, z, optimize=True)[slots.left, slots.right]
+    trace = (z.T @ weight @ z)[slots.left, slots.right]
     quadratic = projected[:, slots.left] * projected[:, slots.right]
     slopes = mean_slopes(slots, at.eta)[group]
     return slots.weight * (quadratic - trace) + slopes * projected[:, slots.row]

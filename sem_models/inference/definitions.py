@@ -40,11 +40,26 @@ def evaluate(expression: Expression, known: dict[str, tuple[float, Array]]) -> t
 
 def defined_values(table: ParameterTable, rows: Values) -> Values:
     """All `:=` parameters in order; a later one may use an earlier one. (d,) and (d, q)."""
+    q = rows.jacobian.shape[1]
+    if not table.definitions:
+        return Values(np.zeros(0), np.zeros((0, q)))
     known = label_values(table, rows)
     values, jacobians = [], []
     for name, expression in table.definitions:
         known[name] = evaluate(expression, known)
         values.append(known[name][0])
         jacobians.append(known[name][1])
-    q = rows.jacobian.shape[1]
     return Values(np.array(values), np.array(jacobians).reshape(len(values), q))
+
+
+def defined_numbers(table: ParameterTable, value: Array) -> Array:
+    """The values of all `:=` parameters (d,) from those of the rows, without derivatives."""
+    env: dict[str, float] = {}
+    for i, row in enumerate(table.rows if table.definitions else ()):
+        env[table.plabel(i)] = float(value[i])
+        if row.label:
+            env.setdefault(row.label, float(value[i]))
+    for name, expression in table.definitions:
+        with np.errstate(all="ignore"):
+            env[name] = float(expression.evaluate(env))
+    return np.array([env[name] for name, _ in table.definitions])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import minimize
 from sem_models.inference import measures as m
 from sem_models.inference import residuals
-from sem_models.inference.baseline import baseline_model
+from sem_models.inference.baseline import baseline_model, starts_at_solution
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
 from sem_models.inference.no_saturated import RMSEA_NAMES, WHY, undefined
 from sem_models.inference.residual_tests import residual_test
@@ -133,10 +133,11 @@ def _without_saturated(solved: Solved) -> dict[str, float]:
 def _baseline(solved: Solved) -> tuple[Objective, AnyPoint, ChiSquare]:
     ram, start = baseline_model(solved.ram, solved.table, solved.sample, solved.options.rows.aux)
     objective = solved.objective_for(ram)
-    solution = minimize(objective, start, n_rows=solved.sample.n)
-    assert solution.point is not None, "variances of the sample are positive"
+    there = isinstance(objective, NormalTheory) and starts_at_solution(solved.sample, solved.options.rows.aux)
+    point: Any = objective.at(start) if there else minimize(objective, start, n_rows=solved.sample.n).point
+    assert point is not None, "variances of the sample are positive"
     df = n_moments(solved.sample, ram.exogenous, has_means=ram.has_means) - ram.n_counted
-    return objective, solution.point, solved.test_of(objective, solution.point, df)
+    return objective, point, solved.test_of(objective, point, df)
 
 
 def _incremental(v: dict[str, float], test: ChiSquare, base: ChiSquare, robust: bool) -> None:
@@ -229,8 +230,7 @@ def _residual_based(v: dict[str, float], solved: Solved) -> None:
             ("rmr", raw, True), ("srmr_bentler", bentler, True), ("crmr", bollen, False),
             ("srmr_mplus", mplus, True),
         ):  # fmt: skip
-            both = residuals.root_mean_square(res, means=means, diagonal=diagonal)
-            only = residuals.root_mean_square(res, means=False, diagonal=diagonal)
+            both, only = residuals.root_mean_squares(res, means=means, diagonal=diagonal)
             sums[name] = sums.get(name, 0.0) + weight * both
             sums[f"{name}_nomean"] = sums.get(f"{name}_nomean", 0.0) + weight * only
     v.update(rmr=sums["rmr"], rmr_nomean=sums["rmr_nomean"], srmr=sums["srmr_bentler"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from sem_models.model.ram import Array
+from sem_models.model.ram import Array, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,19 @@ def mplus(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResidua
     return MomentResiduals(cor, s_mean / sd - mu / implied_sd)
 
 
-def root_mean_square(residuals: MomentResiduals, *, means: bool, diagonal: bool = True) -> float:
-    """√ of the mean squared residual over the lower triangle, and over the means if asked."""
+def root_mean_squares(
+    residuals: MomentResiduals, *, means: bool, diagonal: bool = True
+) -> tuple[float, float]:
+    """√ of the mean squared residual over the lower triangle and the means, if asked, and without these."""
     p = len(residuals.mean)
-    lower = residuals.cov[np.tril_indices(p, 0 if diagonal else -1)]
+    lower = residuals.cov[_lower(p, diagonal)]
     total, count = float(lower @ lower), len(lower)
-    if means:
-        total, count = total + float(residuals.mean @ residuals.mean), count + p
-    return float(np.sqrt(total / count)) if count else 0.0
+    only = float(np.sqrt(total / count)) if count else 0.0
+    if not means:
+        return only, only
+    return float(np.sqrt((total + float(residuals.mean @ residuals.mean)) / (count + p))), only
+
+
+@lru_cache(maxsize=32)
+def _lower(p: int, diagonal: bool) -> tuple[IntArray, ...]:
+    return np.tril_indices(p, 0 if diagonal else -1)

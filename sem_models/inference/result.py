@@ -98,8 +98,7 @@ class Fit:
             drawn = solved.bootstrapped.estimates(level=level)
             columns.update(ci_lower=drawn["ci_lower"].to_numpy(), ci_upper=drawn["ci_upper"].to_numpy())
         for metric in ("std_lv", "std_all"):
-            scaled = solved.standardized(metric)
-            columns[metric] = np.append(scaled.value, solved.defined(scaled).value)
+            columns[metric] = solved.standardized_values(metric)
         return self._frame(columns, aux=aux)
 
     def standardized(
@@ -221,7 +220,8 @@ class Fit:
 
     def measures(self) -> pd.Series:
         """Fit measures under lavaan's names with underscores; NaN where undefined, see `why`."""
-        return pd.Series(self._measures.values, name="measures", dtype=float)
+        values = self._measures.values
+        return pd.Series(list(values.values()), _labels(tuple(values)), dtype=float, name="measures")
 
     def why(self, name: str) -> str:
         """Why a fit measure is undefined; an empty string for one that is defined."""
@@ -509,6 +509,12 @@ def _keys(table: ParameterTable) -> tuple[tuple[str, Any], ...]:
     keys += [(d, ":=", str(expression), "", d, 0) for d, expression in table.definitions]
     frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "group", "label", "block"])
     return tuple((name, frame[name].array) for name in frame.columns)
+
+
+@lru_cache(maxsize=32)
+def _labels(names: tuple[str, ...]) -> pd.Index:
+    """An index of names, remembered: a batch of fits has the same again and again."""
+    return pd.Index(names)
 
 
 def _checked(level: float) -> float:

@@ -19,12 +19,12 @@ from sem_models.inference.bootstrap import Bootstrap, bootstrap
 from sem_models.inference.covariance import ParameterCovariance, parameter_covariance
 from sem_models.inference.culprits import flat_names
 from sem_models.inference.culprits import reason as culprit_reason
-from sem_models.inference.definitions import defined_values
+from sem_models.inference.definitions import defined_numbers, defined_values
 from sem_models.inference.header import Status
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.rounding import ZERO
 from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
-from sem_models.inference.standardized import Metric, Values, row_values, standardize
+from sem_models.inference.standardized import Metric, Values, row_values, standardize, standardized_values
 from sem_models.inference.test_statistics import ChiSquare, n_moments, saturated_trace, saturated_value
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable
@@ -186,6 +186,11 @@ class Solved:
         return standardize(
             self.table, self.ram, self.point.free, self.point.at, metric, units_known=units_known
         )
+
+    def standardized_values(self, metric: Metric) -> Array:
+        """Rows of the table, then the defined parameters, in a metric; without derivatives."""
+        value = standardized_values(self.table, self.ram, self.point.free, self.point.at, metric)
+        return np.append(value, defined_numbers(self.table, value))
 
     def defined(self, rows: Values) -> Values:
         return defined_values(self.table, rows)

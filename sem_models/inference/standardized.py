@@ -27,22 +27,14 @@ class Values:
 
 def row_values(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -> Values:
     """The unstandardized estimates of all rows, fixed ones included."""
-    a_mat, s_mat, m_vec = ram.matrices(free)
-    place = {name: i for i, name in enumerate(ram.variables)}
-    value = np.empty(len(table.rows))
-    for r, row in enumerate(table.rows):
-        g = row.block - 1
-        lhs = place[row.lhs]
-        if row.op == "~1":
-            value[r] = m_vec[g, lhs]
-        elif row.op == "~~":
-            value[r] = s_mat[g, lhs, place[row.rhs]]
-        else:
-            i, j = (place[row.rhs], lhs) if row.op == "=~" else (lhs, place[row.rhs])
-            value[r] = a_mat[g, i, j]
     jacobian = np.zeros((len(table.rows), ram.n_free))
     jacobian[ram.row_of_free, np.arange(ram.n_free)] = 1.0
-    return Values(value, jacobian)
+    return Values(_raw(table, ram, free), jacobian)
+
+
+def _raw(table: ParameterTable, ram: RamModel, free: Array) -> Array:
+    every = np.concatenate([matrix.reshape(-1) for matrix in ram.matrices(free)])
+    return np.asarray(every[_lines(table, ram.variables).place])
 
 
 def variance_jacobian(ram: RamModel, at: Implied) -> Array:
@@ -92,34 +84,22 @@ def standardize(
     """
     raw = row_values(table, ram, free, at)
     lines = _lines(table, ram.variables)
-    scaled = np.ones(len(ram.variables), dtype=bool)
-    if metric == "std_lv":
-        scaled[: ram.n_observed] = False
-    elif metric == "std_nox":
-        scaled[ram.exogenous] = False
-    residual = np.diagonal(ram.matrices(free)[1], axis1=-2, axis2=-1)
-    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
+    factor, scales = _scaling(lines, ram, free, at, metric)
     d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram)
-    of_residual = lines.residual[:, None]
-    factor, relative = np.ones(len(lines.group)), np.zeros(raw.jacobian.shape)
-    for where, exponent in ((lines.first, lines.power_first), (lines.second, lines.power_second)):
-        own = residual[lines.group, where]
-        variance = np.where(lines.residual, np.abs(own), total[lines.group, where])
+    relative = np.zeros(raw.jacobian.shape)
+    for scale in scales:
         derivative = np.where(
-            of_residual,
-            np.sign(own)[:, None] * d_residual[lines.group, where],
-            d_total[lines.group, where],
+            lines.residual[:, None],
+            scale.sign[:, None] * d_residual[lines.group, scale.where],
+            d_total[lines.group, scale.where],
         )
-        used = scaled[where] & (exponent != 0.0)
-        gone = used & (variance == 0.0) & (exponent > 0.0)
         with np.errstate(all="ignore"):
-            size = np.where(variance > 0.0, variance, np.nan)
-            factor = np.where(gone, 0.0, np.where(used, factor * size**exponent, factor))
-            step = (exponent / size)[:, None] * derivative
-        relative = np.where((used & ~gone)[:, None], relative + step, relative)
+            step = (scale.exponent / scale.size)[:, None] * derivative
+        relative = np.where(scale.used[:, None], relative + step, relative)
     products = product_rows(table, ram.variables)
     if products:
-        unit, slope = product_units(products, total, d_total, scaled, len(factor))
+        total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
+        unit, slope = product_units(products, total, d_total, _is_scaled(ram, metric), len(factor))
         factor = factor * unit
         if not units_known:
             relative = relative + slope
@@ -127,10 +107,63 @@ def standardize(
     return Values(value, raw.jacobian * factor[:, None] + value[:, None] * relative)
 
 
+def standardized_values(
+    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metric: Metric = "std_all"
+) -> Array:
+    """The values of `standardize` without their derivatives."""
+    if product_rows(table, ram.variables):
+        return standardize(table, ram, free, at, metric).value
+    lines = _lines(table, ram.variables)
+    return np.asarray(_raw(table, ram, free) * _scaling(lines, ram, free, at, metric)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """By row, one of the two variables that scale it: where it is, its (residual) variance's size, NaN unless
+    positive, and sign, the power it enters with, and whether it does."""
+
+    where: IntArray
+    size: Array
+    sign: Array
+    exponent: Array
+    used: NDArray[np.bool_]
+
+
+def _scaling(
+    lines: Lines, ram: RamModel, free: Array, at: Implied, metric: Metric
+) -> tuple[Array, list[_Scale]]:
+    """What each row is multiplied by, and what that is made of."""
+    scaled = _is_scaled(ram, metric)
+    residual = np.diagonal(ram.matrices(free)[1], axis1=-2, axis2=-1)
+    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
+    factor, scales = np.ones(len(lines.group)), []
+    for where, exponent in ((lines.first, lines.power_first), (lines.second, lines.power_second)):
+        own = residual[lines.group, where]
+        variance = np.where(lines.residual, np.abs(own), total[lines.group, where])
+        used = scaled[where] & (exponent != 0.0)
+        gone = used & (variance == 0.0) & (exponent > 0.0)
+        with np.errstate(all="ignore"):
+            size = np.where(variance > 0.0, variance, np.nan)
+            factor = np.where(gone, 0.0, np.where(used, factor * size**exponent, factor))
+        scales.append(_Scale(where, size, np.sign(own), exponent, used & ~gone))
+    return factor, scales
+
+
+def _is_scaled(ram: RamModel, metric: Metric) -> NDArray[np.bool_]:
+    scaled = np.ones(len(ram.variables), dtype=bool)
+    if metric == "std_lv":
+        scaled[: ram.n_observed] = False
+    elif metric == "std_nox":
+        scaled[ram.exogenous] = False
+    return scaled
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """By row of the table: group, the variables whose (residual) variances scale it, and to which power."""
+    """By row of the table: its place in A, S and m one after the other, its group, the variables whose
+    (residual) variances scale it, and to which power."""
 
+    place: IntArray
     group: IntArray
     first: IntArray
     second: IntArray
@@ -142,15 +175,20 @@ class Lines:
 @lru_cache(maxsize=32)
 def _lines(table: ParameterTable, names: tuple[str, ...]) -> Lines:
     place = {name: i for i, name in enumerate(names)}
+    v, matrix = len(names), len(table.groups) * len(names) ** 2
     found = []
     for row in table.rows:
-        i = place[row.lhs]
+        g, i = row.block - 1, place[row.lhs]
         j = place[row.rhs] if row.rhs else i
+        if row.op == "~1":
+            at = 2 * matrix + g * v + i
+        elif row.op == "~~":
+            at = matrix + (g * v + i) * v + j
+        else:
+            at = (g * v + j) * v + i if row.op == "=~" else (g * v + i) * v + j
         sign = {"=~": 0.5, "~": -0.5, "~1": -0.5}.get(row.op, -1.0 if i == j else -0.5)
         between = row.op == "~~" and i != j
         other = {"=~": -0.5, "~": 0.5}.get(row.op, -0.5 if between else 0.0)
-        found.append((row.block - 1, i, j, sign, other, between))
-    group, first, second, one, two, residual = zip(*found, strict=True)
-    return Lines(
-        np.array(group), np.array(first), np.array(second), np.array(one), np.array(two), np.array(residual)
-    )
+        found.append((at, g, i, j, sign, other, between))
+    at_, group, first, second, one, two, residual = (np.array(column) for column in zip(*found, strict=True))
+    return Lines(at_, group, first, second, one, two, residual)

@@ -6,10 +6,13 @@ group: σ_ij for i ≥ j in row order, then μ; r = p(p+1)/2 + p.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 
 from sem_models.model.ram import Array, IntArray
-from sem_models.observed.patterns import Discrepancy, Patterns, sum_by_group
+from sem_models.observed.patterns import Discrepancy, Patterns, fitted_second, sum_by_group
 
 ONE_PATTERN = 100
 """Rows from which it pays to see whether they share a pattern."""
@@ -19,30 +22,30 @@ def curvature(parts: Discrepancy, patterns: Patterns, n_groups: int, *, observed
     """Second derivative of ½ Σ_t share_t value_t in the moments, (g, r, r); expected if not `observed`."""
     out = []
     share = patterns.share
+    p = parts.weight.shape[-1]
+    at = _pairs(p)
+    fitted_all = fitted_second(parts, patterns) if observed else None
     for g in range(n_groups):
         t = np.flatnonzero(patterns.group == g)
         weight, portion = parts.weight[t], share[t]
-        n_t, p = weight.shape[0], weight.shape[1]
-        flat = weight.reshape(n_t, p * p)
+        flat = weight[:, at.row, at.col]
         scaled = portion[:, None] * flat
-        mean_weight = scaled.sum(axis=0).reshape(p, p)
-        cross = np.zeros((p, p, p))
-        if observed:
-            fitted = weight @ parts.second[t] @ weight
-            residual = (weight - fitted).reshape(n_t, p * p)
-            tensor = scaled.T @ fitted.reshape(n_t, p * p) - (portion[:, None] * residual).T @ flat
+        cross = np.zeros((p, len(at.row)))
+        if fitted_all is not None:
+            fitted = fitted_all[t][:, at.row, at.col]
+            tensor = scaled.T @ fitted - (portion[:, None] * (flat - fitted)).T @ flat
             u_vec = (weight @ parts.shift[t][..., None])[..., 0]
-            cross = ((portion[:, None] * u_vec).T @ flat).reshape(p, p, p)
+            cross = (portion[:, None] * u_vec).T @ flat
         else:
             tensor = scaled.T @ flat
-        out.append(_assemble(tensor.reshape(p, p, p, p), cross, mean_weight))
+        out.append(_assemble(tensor, cross, scaled.sum(axis=0), at))
     return np.stack(out)
 
 
 def slope(parts: Discrepancy, patterns: Patterns, n_groups: int) -> Array:
     """∂ ½ Σ_t share_t value_t / ∂(vech Σ, μ), (g, r)."""
     share, weight = patterns.share, parts.weight
-    residual = share[:, None, None] * (weight - weight @ parts.second @ weight)
+    residual = share[:, None, None] * (weight - fitted_second(parts, patterns))
     matrix = sum_by_group(residual, patterns.group, n_groups, -3)
     vector = sum_by_group(
         share[:, None] * (weight @ parts.shift[..., None])[..., 0], patterns.group, n_groups, -2
@@ -51,14 +54,34 @@ def slope(parts: Discrepancy, patterns: Patterns, n_groups: int) -> Array:
     return np.concatenate([np.where(i == j, 0.5, 1.0) * matrix[:, i, j], -vector], axis=1)
 
 
-def _assemble(tensor: Array, cross: Array, mean_weight: Array) -> Array:
-    p = len(mean_weight)
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Entries of symmetric matrices: row and col (m,) of the lower triangle, half (m,) ½ on the diagonal,
+    number (p, p) of each entry; straight and crossed, the entries (m, m) that two pairs join."""
+
+    row: IntArray
+    col: IntArray
+    half: Array
+    number: IntArray
+    straight: tuple[IntArray, IntArray]
+    crossed: tuple[IntArray, IntArray]
+
+
+@lru_cache(maxsize=16)
+def _pairs(p: int) -> _Pairs:
     i, j = np.tril_indices(p)
-    half = np.where(i == j, 0.5, 1.0)
+    number = np.empty((p, p), dtype=np.intp)
+    number[i, j] = number[j, i] = np.arange(len(i))
     r_i, r_j, c_i, c_j = i[:, None], j[:, None], i[None, :], j[None, :]
-    sigma = half[:, None] * half * (tensor[r_i, c_i, r_j, c_j] + tensor[r_i, c_j, r_j, c_i])
-    mixed = half[:, None] * (cross[i, j, :] + cross[j, i, :])
-    return np.block([[sigma, mixed], [mixed.T, mean_weight]])
+    straight, crossed = (number[r_i, c_i], number[r_j, c_j]), (number[r_i, c_j], number[r_j, c_i])
+    return _Pairs(i, j, np.where(i == j, 0.5, 1.0), number, straight, crossed)
+
+
+def _assemble(tensor: Array, cross: Array, mean_weight: Array, at: _Pairs) -> Array:
+    sigma = at.half[:, None] * at.half * (tensor[at.straight] + tensor[at.crossed])
+    by_variable = cross[:, at.number]
+    mixed = at.half[:, None] * (by_variable[at.row, at.col] + by_variable[at.col, at.row])
+    return np.block([[sigma, mixed], [mixed.T, mean_weight[at.number]]])
 
 
 def moment_scores(

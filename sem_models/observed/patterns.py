@@ -9,8 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sem_models.model.ram import Array, IntArray
+from sem_models.observed.elimination import inverted
 
 BoolArray = NDArray[np.bool_]
+
+DETERMINED = 1e4
+"""Variance inflation above which the inverse of all variables is not used for parts of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Patterns (t',) by number that lack m variables each, and which (t', m)."""
+
+    which: IntArray
+    missing: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +47,22 @@ class Patterns:
     @cached_property
     def complete(self) -> bool:
         return bool(self.seen.all())
+
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """The patterns that lack variables, by how many."""
+        lacking = (~self.seen).sum(axis=1)
+        out = []
+        for m in np.unique(lacking[lacking > 0]):
+            which = np.flatnonzero(lacking == m)
+            missing = np.nonzero(~self.seen[which])[1].reshape(len(which), m)
+            out.append(Gap(which, missing))
+        return tuple(out)
+
+    @cached_property
+    def several(self) -> IntArray:
+        """The patterns of more than one row: the others have no covariance."""
+        return np.flatnonzero(self.cov.any(axis=(-1, -2)))
 
     def only(self, chosen: IntArray) -> Patterns:
         """The moments of some variables alone; patterns stay as they are."""
@@ -72,24 +100,74 @@ def by_pattern(values: Array, patterns: Patterns, trailing: int) -> Array:
 
 def discrepancy(sigma: Array, mu: Array, patterns: Patterns) -> Discrepancy:
     """−2 log-likelihood per row of each pattern, without the p log 2π. Raises LinAlgError if Σ is not PD."""
+    shift = patterns.mean - by_pattern(mu, patterns, 1)
+    if not patterns.complete:
+        shift = np.where(patterns.seen, shift, 0.0)
+    found = None if patterns.complete or sigma.ndim > 3 else _from_whole(sigma, patterns)
+    weight, log_det = _one_by_one(sigma, patterns) if found is None else found
+    second = patterns.cov + shift[..., :, None] * shift[..., None, :]
+    value = log_det + np.einsum("...ij,...ij->...", weight, second)
+    return Discrepancy(weight, shift, second, value)
+
+
+def _one_by_one(sigma: Array, patterns: Patterns) -> tuple[Array, Array]:
+    """Padded Σ_oo⁻¹ (..., t, p, p) and log|Σ_oo| of each pattern by itself."""
     seen = patterns.seen
     sigma_t = by_pattern(sigma, patterns, 2)
-    shift = patterns.mean - by_pattern(mu, patterns, 1)
     if not patterns.complete:
         both = seen[:, :, None] & seen[:, None, :]
         sigma_t = np.where(both, sigma_t, 0.0)
         diagonal = np.arange(seen.shape[1])
         sigma_t[..., diagonal, diagonal] += ~seen
-        shift = np.where(seen, shift, 0.0)
     chol = np.linalg.cholesky(sigma_t)
     inverse = np.linalg.inv(sigma_t)
     weight = np.asarray(0.5 * (inverse + np.swapaxes(inverse, -1, -2)), dtype=np.float64)
     if not patterns.complete:
         weight = np.where(both, weight, 0.0)
-    log_det = 2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)
-    second = patterns.cov + shift[..., :, None] * shift[..., None, :]
-    value = log_det + (weight * second).sum(axis=(-1, -2))
-    return Discrepancy(weight, shift, second, value)
+    return weight, 2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)
+
+
+def _from_whole(sigma: Array, patterns: Patterns) -> tuple[Array, Array] | None:
+    """The same from K = Σ⁻¹ of all: Σ_oo⁻¹ = K_oo − K_om K_mm⁻¹ K_mo, log|Σ_oo| = log|Σ| + log|K_mm|.
+
+    None where Σ is not positive definite, as its parts may be, or where a variable is all but determined by
+    the others, which would cost digits.
+    """
+    try:
+        chol = np.linalg.cholesky(sigma)
+    except np.linalg.LinAlgError:
+        return None
+    inverse_of_all = np.linalg.inv(sigma)
+    whole = np.asarray(0.5 * (inverse_of_all + np.swapaxes(inverse_of_all, -1, -2)), dtype=np.float64)
+    inflation = np.diagonal(whole, axis1=-2, axis2=-1) * np.diagonal(sigma, axis1=-2, axis2=-1)
+    if inflation.max() > DETERMINED:
+        return None
+    weight = whole[patterns.group]
+    log_det = np.asarray(2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)[patterns.group])
+    for gap in patterns.gaps:
+        t, missing = gap.which[:, None], gap.missing
+        columns = weight[t, :, missing]  # (t', m, p)
+        among = weight[t[:, :, None], missing[:, :, None], missing[:, None, :]]
+        inverse, of_gap = inverted(np.moveaxis(among, 0, -1)[None].copy())
+        log_det[gap.which] += of_gap[0]
+        part = weight[gap.which] - np.swapaxes(columns, 1, 2) @ np.moveaxis(inverse[0], -1, 0) @ columns
+        rows = np.arange(len(missing))[:, None]
+        part[rows, missing] = 0.0
+        part[rows, :, missing] = 0.0
+        weight[gap.which] = part
+    return weight, log_det
+
+
+def fitted_second(parts: Discrepancy, patterns: Patterns) -> Array:
+    """W second W of each pattern, (..., t, p, p)."""
+    weight = parts.weight
+    if patterns.complete or weight.ndim > 3:
+        return np.asarray(weight @ parts.second @ weight)
+    along = (weight @ parts.shift[..., None])[..., 0]
+    out = along[:, :, None] * along[:, None, :]
+    t = patterns.several
+    out[t] += weight[t] @ patterns.cov[t] @ weight[t]
+    return out
 
 
 def complete_patterns(size: Array, mean: Array, cov: Array) -> Patterns:

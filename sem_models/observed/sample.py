@@ -39,6 +39,9 @@ from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
 from sem_models.observed.rows import Rows, pieces
 from sem_models.observed.saturated import NoMaximum, settled_moments
 
+SMALL = 1_000_000
+"""Cells of a data frame up to which all of it is turned into numbers at once, not column by column."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -304,7 +307,7 @@ def numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     duplicated = sorted({str(c) for c in repeated if c in set(variables)})
     if duplicated:
         raise DataError(f"Column {quoted(duplicated)} is there more than once. Keep one copy of each column.")
-    known = set(data.columns.tolist())
+    known = {name: i for i, name in enumerate(data.columns.tolist())}
     parts_of = {name: [name] if name in known else name.split(":") for name in variables}
     unknown = [v for v in dict.fromkeys(chain.from_iterable(parts_of.values())) if v not in known]
     if unknown:
@@ -312,8 +315,13 @@ def numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
         verb = "is not a column" if len(unknown) == 1 else "are not columns"
         raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
     if all(parts == [name] for name, parts in parts_of.items()):
+        if data.size <= SMALL and all(_plain(dtype) for dtype in data.dtypes):
+            whole = data.to_numpy(dtype=np.float64)
+            values = np.ascontiguousarray(whole[:, [known[name] for name in variables]])
+            if np.isfinite(values.sum()) or not np.isinf(values).any():
+                return values
         plain = [data[name] for name in variables]
-        if all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "fiub" for c in plain):
+        if all(_plain(c.dtype) for c in plain):
             values = _side_by_side([c.to_numpy() for c in plain])
             if np.isfinite(values.sum()) or not np.isinf(values).any():
                 return values
@@ -322,6 +330,10 @@ def numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
         parts = [_as_float(data[part], part) for part in parts_of[name]]
         columns.append(parts[0] if len(parts) == 1 else np.prod(parts, axis=0))
     return np.column_stack(columns)
+
+
+def _plain(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "fiub"
 
 
 def _side_by_side(columns: Sequence[Array]) -> Array:
@@ -334,7 +346,7 @@ def _side_by_side(columns: Sequence[Array]) -> Array:
 
 
 def _as_float(column: pd.Series, name: str) -> Array:
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
+    if _plain(column.dtype):
         return _finite(column.to_numpy(dtype=np.float64), name)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)

@@ -9,7 +9,7 @@ import numpy as np
 from sem_models.errors import DataError
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
-from sem_models.observed.patterns import Patterns, discrepancy, sum_by_group
+from sem_models.observed.patterns import Patterns, discrepancy, fitted_second, sum_by_group
 
 MAX_STEPS = 2_000
 ROUGH = 1e-3
@@ -150,13 +150,13 @@ def _em_step(state: Array, patterns: Patterns, share: Array, n_groups: int) -> A
     p = patterns.seen.shape[1]
     mean, cov = state[:, :p], _unpack(state[:, p:], p)
     parts = discrepancy(cov, mean, patterns)
-    regression = cov[patterns.group] @ parts.weight
-    expected = (regression @ parts.shift[..., None])[..., 0]
-    spread = cov[patterns.group] - regression @ cov[patterns.group]
-    spread += regression @ parts.second @ np.swapaxes(regression, -1, -2)
-    shift = sum_by_group(share[:, None] * expected, patterns.group, n_groups, -2)
-    new_cov = sum_by_group(share[:, None, None] * spread, patterns.group, n_groups, -3)
-    new_cov -= shift[..., :, None] * shift[..., None, :]
+    # the expected moments less Σ and μ are Σ V Σ and Σ u, V and u summed over patterns
+    off = parts.weight - fitted_second(parts, patterns)
+    v_mat = sum_by_group(share[:, None, None] * off, patterns.group, n_groups, -3)
+    pull = (parts.weight @ parts.shift[..., None])[..., 0]
+    u_vec = sum_by_group(share[:, None] * pull, patterns.group, n_groups, -2)
+    shift = (cov @ u_vec[..., None])[..., 0]
+    new_cov = cov - cov @ v_mat @ cov - shift[..., :, None] * shift[..., None, :]
     return np.concatenate([mean + shift, _pack(new_cov)], axis=1)
 
 
