@@ -270,7 +270,9 @@ def _lisrel_and_gfi(
     lisrel = float(sample.share @ np.array(by_group))
     plain, corrected = solved.chi_square.statistic, misfit[0] if misfit is not None else None
     if sample.complete and not ram.curved:  # along curved equalities residuals have no such test
-        plain = residual_test("browne.residual.nt.model", solved.objective, solved.point, sample)
+        plain = residual_test(
+            "browne.residual.nt.model", solved.objective, solved.point, sample, solved.expected_information
+        )
     kinds = {"": (plain, 1.0)}
     if corrected is not None and df and corrected[1] > 0:
         kinds["_robust"] = (plain if sample.complete else corrected[0], corrected[1] / df)

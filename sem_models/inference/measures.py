@@ -8,10 +8,9 @@ Revuelta (2024) for the unbiased GFI.
 
 from __future__ import annotations
 
-from math import exp, inf, isnan, log, nan, sqrt
+from math import exp, isnan, log, nan, sqrt
 
-from scipy.optimize import brentq
-from scipy.special import chdtri, chndtr
+from scipy.special import chdtri, chndtr, chndtrinc
 
 NAN = nan
 
@@ -79,14 +78,7 @@ def noncentrality_bound(statistic: float, df: float, tail: float) -> float:
         return NAN
     if noncentral_cdf(statistic, df, 0.0) < tail:
         return 0.0
-    upper = max(statistic, 1.0)
-    while noncentral_cdf(statistic, df, upper) > tail:
-        upper *= 2.0
-        if upper > 1e9:
-            return inf
-    return float(
-        brentq(lambda value: noncentral_cdf(statistic, df, value) - tail, 0.0, upper, xtol=1e-12, rtol=1e-14)
-    )
+    return float(chndtrinc(statistic, df, tail))
 
 
 def rmsea_interval(

@@ -21,15 +21,20 @@ from sem_models.observed.sample import Sample
 
 
 def residual_test(
-    kind: str, objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample
-) -> float:
-    """The statistic of `kind` browne.residual.nt, .nt.model or .adf."""
+    kind: str, objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample,
+    information: Array | None = None,
+) -> float:  # fmt: skip
+    """The statistic of `kind` browne.residual.nt, .nt.model or .adf.
+
+    information (k, k) is the expected one at this point, per row, if it is at hand.
+    """
     ram = objective.ram
     reduction = ram.reduction if ram.unheld is None else ram.unheld
     if kind == "browne.residual.adf":
         bread, along, total = _distribution_free(ram, reduction, point, sample)
     else:
-        bread, along, total = _normal_theory(kind, ram, reduction, point, sample)
+        at_point = information if kind == "browne.residual.nt.model" and ram.unheld is None else None
+        bread, along, total = _normal_theory(kind, ram, reduction, point, sample, at_point)
     return sample.n * (total - float(along @ _solved(bread, along)))
 
 
@@ -43,7 +48,12 @@ def _solved(bread: Array, along: Array) -> Array:
 
 
 def _normal_theory(
-    kind: str, ram: RamModel, reduction: Array, point: Point | MomentPoint, sample: Sample
+    kind: str,
+    ram: RamModel,
+    reduction: Array,
+    point: Point | MomentPoint,
+    sample: Sample,
+    information: Array | None,
 ) -> tuple[Array, Array, float]:
     """JᵀWJ, JᵀWe and eᵀWe with the normal-theory W at the implied or the sample's covariances: gathers."""
     at, n = point.at, sample.n_by_group
@@ -56,13 +66,16 @@ def _normal_theory(
     residual, shift = sample.cov - at.sigma, sample.mean - mu
     parts = Discrepancy(weight, shift, residual, np.zeros(len(n)))
     share = patterns.share
-    bread = ram.to_row_pairs(kernels.expected_information(ram.slots, at, parts, patterns))
+    bread = information
+    if bread is None:
+        by_row = ram.to_row_pairs(kernels.expected_information(ram.slots, at, parts, patterns))
+        bread = reduction.T @ by_row @ reduction
     weighted = weight @ residual @ weight
     pull = (weight @ shift[..., None])[..., 0]
     slopes = kernels.slopes_along(ram.slots, at, share[:, None, None] * weighted, share[:, None] * pull)
     along = ram.to_rows(slopes)
     squares = 0.5 * (weighted * residual).sum(axis=(-1, -2)) + (shift * pull).sum(axis=-1)
-    return reduction.T @ bread @ reduction, along @ reduction, float(share @ squares)
+    return bread, along @ reduction, float(share @ squares)
 
 
 def _distribution_free(

@@ -97,8 +97,7 @@ class Fit:
         if solved.options.se == "bootstrap":  # lavaan's default too: percentile limits
             drawn = solved.bootstrapped.estimates(level=level)
             columns.update(ci_lower=drawn["ci_lower"].to_numpy(), ci_upper=drawn["ci_upper"].to_numpy())
-        for metric in ("std_lv", "std_all"):
-            columns[metric] = solved.standardized_values(metric)
+        columns["std_lv"], columns["std_all"] = solved.standardized_values("std_lv", "std_all")
         return self._frame(columns, aux=aux)
 
     def standardized(

@@ -71,6 +71,12 @@ class Solved:
         )  # fmt: skip
         return replace(found, free=self.bootstrapped.vcov()) if resampled else found
 
+    @property
+    def expected_information(self) -> Array | None:
+        """The expected information per row (k, k) of complete data, if the errors took it; else None."""
+        at_hand = self.options.information == "expected" and self.sample.complete
+        return self.covariance.information if at_hand and isinstance(self.objective, NormalTheory) else None
+
     @cached_property
     def bootstrapped(self) -> Bootstrap:
         """The bootstrap behind se="bootstrap", with the draws and the seed of the options."""
@@ -187,10 +193,10 @@ class Solved:
             self.table, self.ram, self.point.free, self.point.at, metric, units_known=units_known
         )
 
-    def standardized_values(self, metric: Metric) -> Array:
-        """Rows of the table, then the defined parameters, in a metric; without derivatives."""
-        value = standardized_values(self.table, self.ram, self.point.free, self.point.at, metric)
-        return np.append(value, defined_numbers(self.table, value))
+    def standardized_values(self, *metrics: Metric) -> list[Array]:
+        """Rows of the table, then the defined parameters, in each metric; without derivatives."""
+        found = standardized_values(self.table, self.ram, self.point.free, self.point.at, metrics)
+        return [np.append(value, defined_numbers(self.table, value)) for value in found]
 
     def defined(self, rows: Values) -> Values:
         return defined_values(self.table, rows)

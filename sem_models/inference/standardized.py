@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -29,11 +30,11 @@ def row_values(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -
     """The unstandardized estimates of all rows, fixed ones included."""
     jacobian = np.zeros((len(table.rows), ram.n_free))
     jacobian[ram.row_of_free, np.arange(ram.n_free)] = 1.0
-    return Values(_raw(table, ram, free), jacobian)
+    return Values(_raw(table, ram, ram.matrices(free)), jacobian)
 
 
-def _raw(table: ParameterTable, ram: RamModel, free: Array) -> Array:
-    every = np.concatenate([matrix.reshape(-1) for matrix in ram.matrices(free)])
+def _raw(table: ParameterTable, ram: RamModel, matrices: tuple[Array, Array, Array]) -> Array:
+    every = np.concatenate([matrix.reshape(-1) for matrix in matrices])
     return np.asarray(every[_lines(table, ram.variables).place])
 
 
@@ -84,7 +85,7 @@ def standardize(
     """
     raw = row_values(table, ram, free, at)
     lines = _lines(table, ram.variables)
-    factor, scales = _scaling(lines, ram, free, at, metric)
+    factor, scales = _scaling(lines, ram, ram.matrices(free)[1], at, metric)
     d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram)
     relative = np.zeros(raw.jacobian.shape)
     for scale in scales:
@@ -108,13 +109,14 @@ def standardize(
 
 
 def standardized_values(
-    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metric: Metric = "std_all"
-) -> Array:
-    """The values of `standardize` without their derivatives."""
+    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metrics: Sequence[Metric]
+) -> list[Array]:
+    """The values of `standardize` in several metrics, without their derivatives."""
     if product_rows(table, ram.variables):
-        return standardize(table, ram, free, at, metric).value
-    lines = _lines(table, ram.variables)
-    return np.asarray(_raw(table, ram, free) * _scaling(lines, ram, free, at, metric)[0])
+        return [standardize(table, ram, free, at, metric).value for metric in metrics]
+    matrices = ram.matrices(free)
+    lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices)
+    return [raw * _scaling(lines, ram, matrices[1], at, metric)[0] for metric in metrics]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +132,11 @@ class _Scale:
 
 
 def _scaling(
-    lines: Lines, ram: RamModel, free: Array, at: Implied, metric: Metric
+    lines: Lines, ram: RamModel, s_mat: Array, at: Implied, metric: Metric
 ) -> tuple[Array, list[_Scale]]:
     """What each row is multiplied by, and what that is made of."""
     scaled = _is_scaled(ram, metric)
-    residual = np.diagonal(ram.matrices(free)[1], axis1=-2, axis2=-1)
+    residual = np.diagonal(s_mat, axis1=-2, axis2=-1)
     total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
     factor, scales = np.ones(len(lines.group)), []
     for where, exponent in ((lines.first, lines.power_first), (lines.second, lines.power_second)):
