@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
@@ -49,7 +50,7 @@ def product_rows(table: ParameterTable, names: tuple[str, ...]) -> tuple[Product
 
 
 def product_units(
-    rows: tuple[ProductRow, ...], total: Array, d_total: Array, scaled: Array, n_rows: int
+    rows: tuple[ProductRow, ...], total: Array, d_total: Array, scaled: NDArray[np.bool_], n_rows: int
 ) -> tuple[Array, Array]:
     """What the rows are multiplied with (rows,), and the derivatives of its logarithm (rows, q).
 
