@@ -52,12 +52,11 @@ class QuasiLikelihood:
         found = row_terms(inputs, self.at.plan)
         if found is None:
             return None
-        added, slopes = found
         n = self.sample.n
         patterns = self.normal.patterns
         constant = np.log(2.0 * np.pi) * float((patterns.share * patterns.seen.sum(axis=1)).sum())
-        value = float(added.sum()) - n * (float(point.value) + 0.5 * constant)
-        adjoint = summed(slopes, self.rows)
+        value = float(found.value.sum()) - n * (float(point.value) + 0.5 * constant)
+        adjoint = summed(found.slopes, self.rows)
         gradient = pull_back(adjoint, moments, within, here, self.at)
         return value, gradient - n * self.normal.gradient(point)
 
@@ -68,7 +67,7 @@ class QuasiLikelihood:
         scores = free_scores(self.normal, point, self.sample.rows) @ self.ram.reduction
         found = row_terms(self._inputs(self._moments(point)[1]), self.at.plan)
         assert found is not None
-        scores[self.rows.order] += added_scores(found[1], params, self.at, self.rows)
+        scores[self.rows.order] += added_scores(found.slopes, params, self.at, self.rows)
         return np.asarray(scores)
 
     def information(self, params: Array) -> Array:
@@ -77,7 +76,7 @@ class QuasiLikelihood:
         inputs = self._inputs(self._moments(point)[1])
         found = row_terms(inputs, self.at.plan)
         assert found is not None
-        added = added_curvature(inputs, summed(found[1], self.rows), params, self.at, self.rows)
+        added = added_curvature(inputs, found, summed(found.slopes, self.rows), params, self.at, self.rows)
         return np.asarray(self.sample.n * self.normal.hessian(point) - added)
 
     def error_bound(self, params: Array) -> float:

@@ -1,4 +1,4 @@
-"""Second derivatives and case scores of the quasi-likelihood's added part, exact by complex steps.
+"""Second derivatives and case scores of the quasi-likelihood's added part, to rounding.
 
 A row enters through c = (a, t, Γ, K, Φ, V), of which a and t are affine in its data. Second derivatives by c
 are added up over rows as moments of the data; one batch of complex parameter vectors then gives ∂c/∂params,
@@ -25,16 +25,14 @@ from sem_models.moderation.latent.quasi_moments import (
     quasi_moments,
     seen_inverse,
 )
-from sem_models.moderation.latent.quasi_rows import RowInputs, row_terms
+from sem_models.moderation.latent.quasi_row_curvature import row_curvature
+from sem_models.moderation.latent.quasi_rows import RowInputs, RowTerms
 
 STEP = 1e-30
 """Length of a complex step: no difference is taken, so that it may be as small as can be."""
 
 BATCH = 4_000
 """Patterns times directions of a batch."""
-
-PIECE = 4_096
-"""Rows of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,10 @@ def _sizes(at: Layout) -> Sizes:
 
 
 def added_curvature(
-    inputs: RowInputs, slopes: QuasiMoments, params: Array, at: Layout, rows: SortedRows
+    inputs: RowInputs, terms: RowTerms, slopes: QuasiMoments, params: Array, at: Layout, rows: SortedRows
 ) -> Array:
     """∂²/∂params² (k, k) of the added part; `slopes` are its derivatives by the moments, summed."""
-    second = _second_by_moments(inputs, at, rows)
+    second = _second_by_moments(inputs, terms, at, rows)
     k = len(params)
     jac = np.empty((k, len(second), second.shape[-1]))
     bend = np.empty((k, k))
@@ -128,65 +126,19 @@ def _directions(params: Array, at: Layout) -> Iterator[tuple[slice, Arrows, Quas
         yield chosen, here, moments, within
 
 
-def _second_by_moments(inputs: RowInputs, at: Layout, rows: SortedRows) -> Array:
+def _second_by_moments(inputs: RowInputs, terms: RowTerms, at: Layout, rows: SortedRows) -> Array:
     """Σ over the rows of each pattern of ∂²/∂c², in the coordinates of `_flat`, (t, c, c)."""
     sizes = _sizes(at)
     lead, p = sizes.m + sizes.r, at.ram.n_observed
     wide = lead * (p + 1)
     out = np.zeros((rows.n_patterns, wide + sizes.shared, wide + sizes.shared))
-    n = rows.values.shape[1]
-    for low in range(0, n, PIECE):
-        piece = slice(low, min(low + PIECE, n))
-        by_row = _second_by_row(inputs, at, piece)
-        design = np.vstack([rows.values[:, piece], np.ones(by_row.shape[-1])])
-        first, last = rows.pattern[piece.start], rows.pattern[piece.stop - 1]
-        for t in range(first, last + 1):
-            own = slice(max(rows.start[t] - low, 0), min(rows.start[t + 1] - low, by_row.shape[-1]))
-            x, h = design[:, own], by_row[..., own]
-            both = np.einsum("cdn,in,jn->cidj", h[:lead, :lead], x, x, optimize=True)
-            out[t, :wide, :wide] += both.reshape(wide, wide)
-            out[t, :wide, wide:] += np.einsum("cdn,in->cid", h[:lead, lead:], x, optimize=True).reshape(
-                wide, -1
-            )
-            out[t, wide:, wide:] += h[lead:, lead:].sum(-1)
+    by_row = row_curvature(inputs, terms, at.plan)
+    design = np.vstack([rows.values, np.ones(by_row.shape[-1])])
+    for t, (low, high) in enumerate(zip(rows.start[:-1], rows.start[1:], strict=True)):
+        x, h = design[:, low:high], by_row[..., low:high]
+        both = (h[:lead, :lead, None] * x) @ x.T
+        out[t, :wide, :wide] = both.swapaxes(1, 2).reshape(wide, wide)
+        out[t, :wide, wide:] = (h[:lead, lead:] @ x.T).swapaxes(1, 2).reshape(wide, -1)
+        out[t, wide:, wide:] = h[lead:, lead:].sum(axis=-1)
     out[:, wide:, :wide] = np.swapaxes(out[:, :wide, wide:], -1, -2)
-    return out
-
-
-def _second_by_row(inputs: RowInputs, at: Layout, piece: slice) -> Array:
-    """∂² of each row's term by (a, t, Γ, K, Φ, V), (c, c, N)."""
-    sizes = _sizes(at)
-    m, r, n = sizes.m, sizes.r, sizes.n
-    count = m + r + sizes.shared
-
-    def cut(values: Numbers) -> Numbers:
-        return values if values.shape[-1] == 1 else values[..., piece]
-
-    steps = np.zeros((count, count))
-    steps[:] = np.eye(count)
-    starts = np.cumsum([m, r, r * n, r * m, m * (m + 1) // 2])
-    a, t, gamma, k_mat, phi, v_mat = np.split(1j * STEP * steps, starts, axis=1)
-    moved = RowInputs(
-        cut(inputs.a) + a[..., None],
-        cut(inputs.t) + t[..., None],
-        cut(inputs.gamma) + gamma.reshape(count, r, n, 1),
-        cut(inputs.k_mat) + k_mat.reshape(count, r, m, 1),
-        cut(inputs.phi) + _symmetric(phi, m)[..., None],
-        cut(inputs.v_mat) + _symmetric(v_mat, r)[..., None],
-    )
-    found = row_terms(moved, at.plan)
-    assert found is not None
-    slopes = found[1]
-    shared = sizes.pack_slopes(
-        *(np.moveaxis(x.imag, -1, 1) for x in (slopes.gamma, slopes.k_mat, slopes.phi, slopes.v_mat))
-    )
-    own = np.concatenate([slopes.a.imag, slopes.t.imag], axis=1)
-    return np.concatenate([own, np.moveaxis(shared, 1, -1)], axis=1) / STEP
-
-
-def _symmetric(packed: Numbers, size: int) -> Numbers:
-    out = np.zeros((len(packed), size, size), dtype=packed.dtype)
-    i, j = np.triu_indices(size)
-    out[:, i, j] = packed
-    out[:, j, i] = packed
     return out

@@ -101,8 +101,16 @@ def arrows(ram: RamModel, params: Numbers) -> Arrows:
         flat[..., place] = free[..., index]
         filled.append(flat.reshape(free.shape[:-1] + base.shape))
     a_mat, s_mat, m_vec = filled
-    total = np.asarray(np.linalg.inv(np.eye(len(ram.variables)) - a_mat))
+    total = inverse(np.eye(len(ram.variables)) - a_mat)
     return Arrows(a_mat, total, total @ s_mat @ _t(total), (total @ m_vec[..., None])[..., 0])
+
+
+def inverse(matrix: Numbers) -> Numbers:
+    """The inverse; of complex matrices, that of a real one, common to the first axis, and its tangents."""
+    if not np.iscomplexobj(matrix):
+        return np.asarray(np.linalg.inv(matrix))
+    center = np.linalg.inv(matrix[0].real)
+    return np.asarray(center - 1j * (center @ matrix.imag @ center))
 
 
 def seen_inverse(omega: Numbers, at: Layout) -> Numbers:
@@ -110,12 +118,12 @@ def seen_inverse(omega: Numbers, at: Layout) -> Numbers:
     p = at.ram.n_observed
     sigma = omega[..., at.group, :p, :p]
     if at.seen.all():
-        return np.asarray(np.linalg.inv(sigma))
+        return inverse(sigma)
     both = at.seen[:, :, None] & at.seen[:, None, :]
     padded = np.where(both, sigma, 0.0)
     diagonal = np.arange(p)
     padded[..., diagonal, diagonal] += ~at.seen
-    return np.where(both, np.linalg.inv(padded), 0.0)
+    return np.where(both, inverse(padded), 0.0)
 
 
 def quasi_moments(here: Arrows, weight: Numbers, at: Layout) -> tuple[QuasiMoments, Within]:
@@ -131,7 +139,7 @@ def quasi_moments(here: Arrows, weight: Numbers, at: Layout) -> tuple[QuasiMomen
     spare = np.zeros((len(group), len(plan.targets), len(plan.targets)))
     diagonal = np.arange(len(plan.targets))
     spare[:, diagonal, diagonal] = ~plan.active
-    v_mat = np.linalg.inv(b_mat @ h_active + spare)
+    v_mat = inverse(b_mat @ h_active + spare)
     u_mat = v_mat @ b_mat
     k_mat = u_mat @ _t(c_mat)
     p_mat = c_mat @ weight - _t(k_mat) @ b_mat
