@@ -31,6 +31,7 @@ class Found:
 def judge(cell: Cell, number: int, seed: int, methods: tuple[str, ...] = METHODS) -> list[Found]:
     """All methods on sample `number` of a cell."""
     import sem_models as sm
+    from sem_models.moderation.result import Moderation
 
     data = draw(cell, number, seed)
     out = []
@@ -41,6 +42,8 @@ def judge(cell: Cell, number: int, seed: int, methods: tuple[str, ...] = METHODS
         except sm.SEMError:
             out.append(Found(cell.name, number, method, False, False, *[float("nan")] * 4))
             continue
+        assert isinstance(plain, Moderation)
+        assert isinstance(robust, Moderation)
         rows = [_interaction(result.estimates()) for result in (plain, robust)]
         converged = plain.status.converged and robust.status.converged
         test = plain.interaction_test().iloc[0]

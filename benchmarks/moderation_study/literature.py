@@ -19,8 +19,8 @@ LONATI = "Lonati, Rönkkö & Antonakis, Psychological Methods 30, 1242–1262"
 INTRODUCTION = """## Beside the literature
 
 Only what could be read at the source is quoted, which is the abstracts. The papers' tables were not at hand,
-so that no figure of theirs is printed here; Kelava et al. (2011) could not be read at all. UPI is `uca`, CPI `ca`,
-orthogonalizing `rca`."""
+so that no figure of theirs is printed here; Kelava et al. (2011) could not be read at all. UPI is `uca`,
+CPI `ca`, orthogonalizing `rca`."""
 
 
 def literature(table: pd.DataFrame) -> str:
@@ -62,8 +62,8 @@ def _beside(table: pd.DataFrame) -> list[tuple[str, str, str]]:
         (
             MARSH,
             "QML has more power, qualified by consistently higher type I error rates",
-            f"power of Wald tests (ML) at N = 387: {each('wald', ('qml', 'uca'), 'normal', EFFECT, 387)}; type I "
-            f"error: {each('wald', ('qml', 'uca'), 'normal', 0.0, 387)}; with skewed predictors: "
+            f"power of Wald tests (ML) at N = 387: {each('wald', ('qml', 'uca'), 'normal', EFFECT, 387)}; "
+            f"type I error: {each('wald', ('qml', 'uca'), 'normal', 0.0, 387)}; with skewed predictors: "
             f"{each('wald', ('qml', 'uca'), 'skewed', 0.0, 387)}",
         ),
         (
