@@ -18,6 +18,7 @@ _PUBLIC = {
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
     "probe": "sem_models.moderation.probing.probe",
+    "necessity": "sem_models.findings.necessity",
     "SEMError": "sem_models.errors",
     "SpecError": "sem_models.errors",
     "DataError": "sem_models.errors",
@@ -41,12 +42,14 @@ __all__ = [
     "load",
     "load_fit",
     "moderate",
+    "necessity",
     "probe",
 ]
 
 if TYPE_CHECKING:
     from sem_models.errors import ConvergenceError, DataError, IdentificationError, SEMError, SpecError
     from sem_models.estimation.fit import fit
+    from sem_models.findings.necessity import necessity
     from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
     from sem_models.model.spec import ModelSpec, catalogue_names, load

@@ -1,0 +1,1 @@
+"""What a fit says about the claims: scorecard, trade-offs, profiles, priorities, necessity, replication."""
