@@ -19,6 +19,7 @@ from sem_models.moderation.probing.surface import Surface, surface
 from sem_models.moderation.probing.terms import EffectTerms
 
 if TYPE_CHECKING:
+    from sem_models.charts.moderation import ModerationCharts
     from sem_models.inference.result import Fit
 
 Names = str | Sequence[str] | None
@@ -143,6 +144,13 @@ class Probing:
         if not self.terms.products:
             raise SpecError(NO_PRODUCT)
         return sizes(self.terms, level=level, distribution=distribution)
+
+    @property
+    def charts(self) -> ModerationCharts:
+        """Charts of simple slopes, Johnson–Neyman regions, surfaces and conditional indirect effects."""
+        from sem_models.charts.moderation import ModerationCharts
+
+        return ModerationCharts(self)
 
     def _group(self, label: str | None) -> int:
         groups = self.terms.groups

@@ -146,6 +146,16 @@ class Support:
         return _joined(edges, counts)
 
 
+def density(support: Support, group: int | None = None) -> Histogram:
+    """Shares of the customers per unit: bars of the observed values, or a fine normal curve over ±3.2 SD."""
+    bars = support.histogram(group)
+    if bars is not None:
+        return Histogram(bars.edges, bars.counts / bars.counts.sum() / np.diff(bars.edges))
+    mean, sd = support.moments(group)
+    edges = np.linspace(mean - 3.2 * sd, mean + 3.2 * sd, 161)
+    return Histogram(edges, np.diff(support.below(edges, group)) / np.diff(edges))
+
+
 def _joined(edges: Array, counts: Array) -> Histogram:
     """Empty bars stay; one with 1 to 4 customers is joined with its smaller neighbor."""
     edge, count = list(edges), list(counts)
