@@ -140,10 +140,10 @@ def _cells(frame: pd.DataFrame, x: str, y: str, quantity: str, of_effect: bool) 
         figures = text.estimate(r["est"], r["ci_lower"], r["ci_upper"], bounded=False)
         place = f"{x} {text.number(r['x'], bounded=False)}, {y} {text.number(r['y'], bounded=False)}"
         state = "" if r["significant"] or not of_effect else "\ninterval covers 0"
-        even = column[r["x"]] % EVERY == 0 and row[r["y"]] % EVERY == 0
+        chosen = column[r["x"]] % EVERY == 1 and row[r["y"]] % EVERY == 1
         rows.append(
             {"x": r["x"], "y": r["y"], "left": r["x"] - half_x, "right": r["x"] + OVERLAP * half_x,
              "low": r["y"] - half_y, "high": r["y"] + OVERLAP * half_y, "est": r["est"],
-             "dot": even and not r["significant"], "tip": f"{place}\n{quantity} {figures}{state}"}
+             "dot": chosen and not r["significant"], "tip": f"{place}\n{quantity} {figures}{state}"}
         )  # fmt: skip
     return pd.DataFrame(rows)
