@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import sem_models as sm
-from sem_models.moderation.probing.probe import Probe
+from sem_models.moderation.probing.probe import Probing
 
 EST = 1e-3
 """Agreement of estimates and errors, in standard errors (design.md)."""
@@ -21,8 +21,11 @@ EST = 1e-3
 POINT = 2e-4
 """Agreement of a Johnson–Neyman point, in standard deviations of the moderator: what EST leaves open."""
 
-BY_HAND = ("v69_oneint_dblcent", "v77_b2b_int_dblcent")
-"""Double-mean-centered products: columns (x − x̄)(z − z̄) less their means, made here."""
+CASES = (
+    "v69_oneint_dblcent", "v70_oneint_uca", "v71_oneint_rca", "v72_oneint_ca", "v77_b2b_int_dblcent",
+)  # fmt: skip
+BY_HAND = "v69_oneint_dblcent by hand"
+"""The same products as columns made here and fitted by sm.fit: what a user may do without sm.moderate."""
 
 
 def _load(golden: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -31,21 +34,16 @@ def _load(golden: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @cache
-def _by_hand(golden: Path, name: str) -> tuple[Probe, dict[str, Any]]:
-    case, result = _load(golden, name)
+def _probed(golden: Path, name: str) -> tuple[Probing, dict[str, Any]]:
+    case, result = _load(golden, name.removesuffix(" by hand"))
     data = pd.read_csv(golden / case["data"])
-    of = case["moderation"][0]
-    items = {
-        factor: [c.strip() for c in line.split("=~")[1].split("+")]
-        for line in case["syntax"].splitlines()
-        for factor in [line.split("=~")[0].strip()]
-        if "=~" in line and factor in (of["x"], of["z"])
-    }
-    for x, z in product(items[of["x"]], items[of["z"]]):
+    if name != BY_HAND:
+        return sm.moderate(case["syntax"], data, method=case["method"], **case["options"]), result
+    for x, z in product(("x1", "x2", "x3"), ("z1", "z2", "z3")):
         column = (data[x] - data[x].mean()) * (data[z] - data[z].mean())
         data[f"{x}{z}"] = column - column.mean()
-    fit = sm.fit(result["lavaan_syntax"], data, estimator=case["options"].get("estimator", "ML"))
-    return sm.probe(fit, products={f"{of['x']}{of['z']}": (of["x"], of["z"])}), result
+    fit = sm.fit(result["lavaan_syntax"], data)
+    return sm.probe(fit, products={"XZ": ("X", "Z")}), result
 
 
 def _close(found: pd.Series, expected: list[float], se: list[float], what: str) -> None:
@@ -53,9 +51,9 @@ def _close(found: pd.Series, expected: list[float], se: list[float], what: str) 
     np.testing.assert_allclose(found / scale, np.array(expected) / scale, rtol=0, atol=EST, err_msg=what)
 
 
-@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize("name", [*CASES, BY_HAND])
 def test_simple_slopes_of_modsem(golden_dir: Path, name: str) -> None:
-    probe, result = _by_hand(golden_dir, name)
+    probe, result = _probed(golden_dir, name)
     reference = pd.DataFrame(result["simple_slopes"][0]["slopes"])
     found = probe.simple_slopes()
     np.testing.assert_allclose(found["value"], reference["value.moderator"], atol=1e-4)
@@ -75,9 +73,9 @@ def test_simple_slopes_of_modsem(golden_dir: Path, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize("name", [*CASES, BY_HAND])
 def test_margins_of_modsem(golden_dir: Path, name: str) -> None:
-    probe, result = _by_hand(golden_dir, name)
+    probe, result = _probed(golden_dir, name)
     reference = pd.DataFrame(result["simple_slopes"][0]["margins"])
     x, z = reference["vals_x"].unique(), reference["vals_z"].unique()
     found = probe.margins(x=x, values=z)
@@ -90,9 +88,9 @@ def test_margins_of_modsem(golden_dir: Path, name: str) -> None:
     assert found["extrapolated"].any()  # three standard deviations out
 
 
-@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize("name", [*CASES, BY_HAND])
 def test_johnson_neyman_of_modsem(golden_dir: Path, name: str) -> None:
-    probe, result = _by_hand(golden_dir, name)
+    probe, result = _probed(golden_dir, name)
     reference = result["johnson_neyman"][0]
     found = probe.johnson_neyman()
     sd = reference["sd_z"]
