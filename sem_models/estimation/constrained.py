@@ -75,14 +75,14 @@ def minimize_constrained(
     while steps < max_iterations:
         steps += 1
         gradient = objective.gradient(point)
-        curve = objective.information(point)
+        curve = metric = objective.information(point)
         scale = np.sqrt(np.maximum(np.diagonal(curve), 1e-300))
         if decrement < 1e-2:
             exact = objective.hessian(point) - _bending(held, ram, point.params, multipliers)
             curve = exact if _definite(exact, local.equal_slope, scale) else curve
         step, multipliers = _quadratic_step(gradient, curve, local, held)
         decrement = float(step @ curve @ step)
-        off = _distance(local, curve)
+        off = _distance(local, metric)  # the exact curve is only definite along the equalities
         if decrement <= target and off < KEPT:
             outcome = Outcome.CONVERGED
             break

@@ -162,7 +162,8 @@ def _with_products(
         how=how, membership=membership, weight=weight,
     )  # fmt: skip
     names = [i.name for m in products for i in m.indicators]
-    kept = frame.drop(columns=[n for n in names if n in frame.columns])
+    clash = [n for n in names if n in frame.columns]
+    kept = frame.drop(columns=clash) if clash else frame
     added = pd.DataFrame(columns, columns=pd.Index(names), index=frame.index)
     factors = [f for m in products for f in m.product.factors if f in place and f not in m.product.latent]
     centers = {}
