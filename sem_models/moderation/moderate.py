@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.options import OPTION_NAMES
@@ -20,6 +20,20 @@ LATER = ("lms", "qml", "lsem")
 METHODS = (*PRODUCTS, "groups")
 WITH_MODERATOR = ("groups", "lsem")
 """Methods whose moderator is a column beside the model; the others read it off the model text."""
+
+
+@overload
+def moderate(
+    model: str | ModelSpec, data: Any = None, *, method: Literal["groups"], moderator: str | None = None,
+    **options: Any,
+) -> GroupModeration: ...  # fmt: skip
+
+
+@overload
+def moderate(
+    model: str | ModelSpec, data: Any = None, *, method: str = "dblcent", moderator: str | None = None,
+    **options: Any,
+) -> Moderation: ...  # fmt: skip
 
 
 def moderate(
