@@ -10,6 +10,9 @@ from sem_models.model.ram import Array, IntArray
 from sem_models.moderation.latent.quasi_moments import Numbers
 from sem_models.observed.sample import Sample
 
+FEW = 50
+"""Mean number of rows of a pattern below which all patterns are handled in one go."""
+
 
 @dataclass(frozen=True, eq=False)
 class SortedRows:
@@ -27,13 +30,20 @@ class SortedRows:
     def n_patterns(self) -> int:
         return len(self.start) - 1
 
+    @property
+    def _scattered(self) -> bool:
+        """Whether patterns are too small to be worth a matrix product each."""
+        return self.values.shape[1] < FEW * self.n_patterns
+
     def affine(self, matrix: Numbers, constant: Numbers) -> Numbers:
         """matrix_t o + constant_t of every row, (..., q, N), from (t, q, p) and (t, q)."""
         if self.n_patterns == 1:
             return np.asarray(matrix[0] @ self.values + constant[0][:, None])
-        out = np.empty((matrix.shape[-2], self.values.shape[1]))
-        for t, (low, high) in enumerate(zip(self.start[:-1], self.start[1:], strict=True)):
-            np.matmul(matrix[t], self.values[:, low:high], out=out[:, low:high])
+        if self._scattered:
+            out = np.einsum("nqp,pn->qn", matrix[self.pattern], self.values)
+        else:
+            segments = zip(matrix, self.start[:-1], self.start[1:], strict=True)
+            out = np.concatenate([m @ self.values[:, low:high] for m, low, high in segments], axis=1)
         return out + constant.T[:, self.pattern]
 
     def spread(self, by_pattern: Numbers) -> Numbers:
@@ -51,6 +61,8 @@ class SortedRows:
         """Σ b oᵀ (t, q, p) of values by row b (q, N)."""
         if self.n_patterns == 1:
             return np.asarray((by_row @ self.values.T)[None])
+        if self._scattered:
+            return self.add_up(by_row[:, None] * self.values)
         segments = zip(self.start[:-1], self.start[1:], strict=True)
         return np.stack([by_row[:, low:high] @ self.values[:, low:high].T for low, high in segments])
 
