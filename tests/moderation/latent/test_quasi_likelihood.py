@@ -174,9 +174,11 @@ def test_it_is_the_density_of_contrasts_times_the_approximation_given_them(name:
         assert ours == pytest.approx(by_contrasts(quasi, params, scaling), rel=DEFINITION)
 
 
-@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(
-    ("n", "holes", "group"), [(60, 0.0, None), (30, 0.3, None), (45, 0.2, "half"), (120, 0.0, "half")]
+    ("name", "n", "holes", "group"),
+    [(name, 60, 0.0, None) for name in MODELS]
+    + [(name, 30, 0.25, None) for name in MODELS]
+    + [("two outcomes", 45, 0.2, "half"), ("interaction", 120, 0.0, "half")],
 )
 def test_derivatives_agree_with_central_differences(
     name: str, n: int, holes: float, group: str | None
