@@ -19,6 +19,8 @@ _PUBLIC = {
     "moderate": "sem_models.moderation.moderate",
     "probe": "sem_models.moderation.probing.probe",
     "necessity": "sem_models.findings.necessity",
+    "scorecard": "sem_models.findings.scorecard",
+    "preregister": "sem_models.findings.preregistration",
     "SEMError": "sem_models.errors",
     "SpecError": "sem_models.errors",
     "DataError": "sem_models.errors",
@@ -43,13 +45,17 @@ __all__ = [
     "load_fit",
     "moderate",
     "necessity",
+    "preregister",
     "probe",
+    "scorecard",
 ]
 
 if TYPE_CHECKING:
     from sem_models.errors import ConvergenceError, DataError, IdentificationError, SEMError, SpecError
     from sem_models.estimation.fit import fit
     from sem_models.findings.necessity import necessity
+    from sem_models.findings.preregistration import preregister
+    from sem_models.findings.scorecard import scorecard
     from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
     from sem_models.model.spec import ModelSpec, catalogue_names, load

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sem_models import claims_cli
 from sem_models.errors import DataError, SEMError, SpecError, did_you_mean
 from sem_models.runs.threads import one_thread
 
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The specifications that ship with the toolkit.", rich_markup_mode=None)
 app.add_typer(models_app, name="models")
+app.command()(claims_cli.scorecard)
+app.command()(claims_cli.preregister)
 
 DataArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="Survey file; 'example' is the bundled, simulated one.")

@@ -102,7 +102,7 @@ class Contrast:
             cls.from_claim(claim.id, part, level=level)
             for claim in spec.claims
             for part in claim.parts
-            if spec.needs(part) <= allowed
+            if part.expression and spec.needs(part) <= allowed
         )
 
     @property

@@ -25,6 +25,8 @@ def _checked_name(text: str) -> str:
 
 
 def _checked_expression(text: str) -> str:
+    if not text:
+        return text
     try:
         parse_expression(text)
     except SpecError as error:
@@ -145,21 +147,63 @@ class Group(_Part):
         return self
 
 
+Kind = Literal[
+    "direct", "indirect", "total", "share", "ratio", "interaction", "difference",
+    "same_service", "conditional", "share_of_customers", "items", "any",
+]  # fmt: skip
+"""What a part of a claim computes. The first seven are expressions over labels; "same_service" is the gap of
+an outcome between groups who get the same service, "conditional" an effect at a quantile of its moderator,
+"share_of_customers" how many lie where that effect has the claimed sign, "items" whether the survey asks for
+constructs, "any" whether one of other parts holds."""
+
+UNEXPRESSED = {
+    "same_service": ("outcome",),
+    "conditional": ("outcome", "predictor", "moderator", "quantile"),
+    "share_of_customers": ("outcome", "predictor", "moderator"),
+    "items": ("constructs",),
+    "any": ("of",),
+}
+"""Kinds that are no expression, and the keys that say what they compute."""
+
+
 class ClaimPart(_Part):
-    """One contrast of a claim: an expression over labels and the sign it is expected to have (0: judged
-    as the claim's note says)."""
+    """One contrast of a claim: what is computed and the sign it is expected to have (0: that there is an
+    effect). A part that is not primary stands beside the others and does not count in the claim's verdict."""
 
     part: Ident
     title: str = ""
-    expression: Annotated[str, AfterValidator(_checked_expression)]
+    expression: Annotated[str, AfterValidator(_checked_expression)] = ""
     scale: Literal["raw", "standardized"] = "standardized"
-    effect: Literal["direct", "indirect", "total", "share", "ratio", "interaction", "difference"] = "direct"
+    effect: Kind = "direct"
     sign: Sign = 1
     hypothesis: str = ""
+    outcome: str = ""
+    predictor: str = ""
+    moderator: str = ""
+    quantile: float | None = Field(default=None, gt=0.0, lt=1.0)
+    constructs: tuple[Ident, ...] = ()
+    of: tuple[str, ...] = ()
+    primary: bool = True
+
+    @model_validator(mode="after")
+    def _says_what_it_computes(self) -> ClaimPart:
+        keys = UNEXPRESSED.get(self.effect, ("expression",))
+        lacking = [key for key in keys if not getattr(self, key)]
+        needless = bool(self.expression) and "expression" not in keys
+        if needless or lacking:
+            what = "takes no expression" if needless else f"needs {', '.join(lacking)}"
+            raise ValueError(f"a part of kind '{self.effect}' {what}")
+        return self
 
     @property
     def parsed(self) -> Expression:
+        """The expression; SpecError for a kind that has none."""
         return parse_expression(self.expression)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels its expression reads."""
+        return self.parsed.names if self.expression else ()
 
 
 class Claim(_Part):
@@ -170,6 +214,21 @@ class Claim(_Part):
     source: str = ""
     parts: tuple[ClaimPart, ...] = Field(min_length=1)
     note: str = ""
+
+
+class Rules(_Part):
+    """How claims are judged. confidence of the intervals; adjust of the p values for their number;
+    equivalence: standardized effects below it are of no relevant size; distinct and htmt: constructs
+    correlated above, or with a ratio at or above, are too close to be compared; many: the share of customers
+    that counts as many."""
+
+    version: Line = "1"
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    adjust: Literal["none", "holm", "bonferroni", "bh"] = "holm"
+    equivalence: float = Field(default=0.10, gt=0.0)
+    distinct: float = Field(default=0.85, gt=0.0, le=1.0)
+    htmt: float = Field(default=0.90, gt=0.0, le=1.0)
+    many: float = Field(default=0.25, gt=0.0, lt=1.0)
 
 
 def default_label(section: str, entry: dict[str, Any]) -> str:

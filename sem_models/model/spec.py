@@ -29,6 +29,7 @@ from sem_models.model.parts import (
     Line,
     Moderation,
     Path,
+    Rules,
     Source,
     group_suffix,
     path_label,
@@ -54,6 +55,10 @@ __all__ = [
 _OPERATOR = re.compile(r"[~<>=|\n]")
 
 
+NEEDS = {"same_service": "groups", "conditional": "interactions", "share_of_customers": "interactions"}
+"""What a fit must hold for the kinds of a claim's part that are no expression."""
+
+
 class ModelSpec(BaseModel):
     """A reusable model: what is measured by what, what predicts what, and which claims follow.
 
@@ -77,6 +82,7 @@ class ModelSpec(BaseModel):
     controls: tuple[Control, ...] = ()
     groups: tuple[Group, ...] = ()
     claims: tuple[Claim, ...] = ()
+    rules: Rules = Rules()
     text: tuple[Line, ...] = ()
     verbatim: str = ""
 
@@ -199,6 +205,8 @@ class ModelSpec(BaseModel):
 
     def needs(self, part: ClaimPart) -> frozenset[str]:
         """What a fit must hold for this part of a claim: of "groups", "interactions", "controls"."""
+        if not part.expression:
+            return frozenset({NEEDS.get(part.effect, "")} - {""})
         names = set(part.parsed.names)
         suffixes = {f".{group_suffix(v)}" for g in self.groups for v in g.values}
         grouped = {n for n in names if n not in self.labels and any(n.endswith(s) for s in suffixes)}

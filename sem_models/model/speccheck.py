@@ -186,7 +186,7 @@ def _claims(spec: ModelSpec) -> Iterator[str]:
     known = [*spec.labels, *(label + s for label in spec.labels for s in suffixes)]
     for claim in spec.claims:
         for part in claim.parts:
-            for name in part.parsed.names:
+            for name in part.labels:
                 if name not in known:
                     near = did_you_mean(name, known, noun="labels", shown=len(spec.labels))
                     yield f"claims[{claim.id}].parts[{part.part}].expression: '{name}' is not a label. {near}"

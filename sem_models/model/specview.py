@@ -7,7 +7,7 @@ from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from sem_models.model.parts import Construct, Control, Moderation, path_label
+from sem_models.model.parts import ClaimPart, Construct, Control, Moderation, path_label
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
@@ -103,11 +103,23 @@ def _plain_lines(spec: ModelSpec) -> Iterator[str]:
             yield f"  {claim.id} {claim.title}"
             for part in claim.parts:
                 yield fill(
-                    f"{part.part}: {part.expression} ({part.scale}, {part.effect}, {_SIGNS[part.sign]})",
+                    f"{part.part}: {_computed(part)} ({part.scale}, {part.effect}, {_SIGNS[part.sign]})",
                     _WIDTH,
                     initial_indent="     ",
                     subsequent_indent="       ",
                 )
+
+
+def _computed(part: ClaimPart) -> str:
+    """What a part of a claim computes, in a line."""
+    if part.expression:
+        return part.expression
+    if part.constructs or part.of:
+        return ", ".join(part.constructs or part.of)
+    if not part.predictor:
+        return part.outcome
+    at = f" at quantile {part.quantile:g}" if part.quantile is not None else ""
+    return f"{part.predictor} → {part.outcome} by {part.moderator}{at}"
 
 
 def html_text(spec: ModelSpec) -> str:

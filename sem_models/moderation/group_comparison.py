@@ -14,7 +14,7 @@ from sem_models.inference.header import Header
 from sem_models.inference.result import Fit
 from sem_models.moderation.groups import Invariance, invariance
 from sem_models.moderation.latent_means import latent_means
-from sem_models.moderation.path_tests import path_differences, path_tests, reference
+from sem_models.moderation.path_tests import LEVEL, path_differences, path_tests, reference
 from sem_models.moderation.same_service import same_service
 from sem_models.moderation.slopes import slope_lines
 
@@ -77,13 +77,14 @@ class GroupModeration:
         return self._means.copy()
 
     def same_service(
-        self, outcomes: Sequence[str] | None = None, *, at: Mapping[str, float] | None = None
-    ) -> pd.DataFrame:
+        self, outcomes: Sequence[str] | None = None, *, at: Mapping[str, float] | None = None,
+        level: float = LEVEL,
+    ) -> pd.DataFrame:  # fmt: skip
         """The gap of each outcome between customers who get the same service (see `same_service`)."""
-        level = self.invariance.holding("scalar")
-        if level is None:
+        scalar = self.invariance.holding("scalar")
+        if scalar is None:
             raise SpecError("The gap at the same service needs the scalar level among levels=.")
-        return same_service(level, outcomes, reference_group=self.reference_group, at=at)
+        return same_service(scalar, outcomes, reference_group=self.reference_group, at=at, level=level)
 
     def tests(self) -> pd.DataFrame:
         """Equality of each path over the groups: Wald and likelihood-ratio tests."""

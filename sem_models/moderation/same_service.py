@@ -40,7 +40,7 @@ class Service:
 
 def same_service(
     fit: Fit, outcomes: Sequence[str] | None = None, *, reference_group: str | None = None,
-    at: Mapping[str, float] | None = None,
+    at: Mapping[str, float] | None = None, level: float = LEVEL,
 ) -> pd.DataFrame:  # fmt: skip
     """The gap of each outcome between customers of two groups who get the same service.
 
@@ -59,7 +59,7 @@ def same_service(
     DataFrame
         outcome, group, reference_group, est (group minus reference, units of the marker item), se, z, pvalue,
         ci_lower, ci_upper, est_std, ci_lower_std, ci_upper_std (in pooled within-group standard deviations of
-        the outcome) and mean_difference, the gap of the latent means themselves. 95 % intervals.
+        the outcome) and mean_difference, the gap of the latent means themselves; intervals at `level`.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def same_service(
     solved, names = fit.solved, fit.solved.ram.variables
     service = _service(solved)
     values = _placed(solved, service, at or {})
-    z = float(ndtri((1 + LEVEL) / 2))
+    z = float(ndtri((1 + level) / 2))
     pooled = pooled_variances(solved)
     b = fit.groups.index(base)
     rows = []

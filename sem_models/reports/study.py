@@ -91,7 +91,7 @@ class Study:
 
         spec = load(model)
         path = _data_path(data)
-        survey = ds.load(path, schema=schema if schema is not None else _schema_for(spec))
+        survey = ds.load(path, schema=schema if schema is not None else schema_for(spec))
         frame = survey.analysis_frame().data
         missing_items = [item for item in spec.items if item not in frame.columns]
         if missing_items:
@@ -329,7 +329,7 @@ def _data_path(data: str | Path) -> Path:
     return Path(data)
 
 
-def _schema_for(spec: ModelSpec) -> str | None:
+def schema_for(spec: ModelSpec) -> str | None:
     """The shipped schema of the model or of the one it extends."""
     import data_schemas as ds
 

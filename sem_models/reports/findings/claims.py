@@ -34,7 +34,7 @@ def claim_contrasts(study: Study) -> pd.DataFrame:
     rows = []
     for claim in study.spec.claims:
         for part in claim.parts:
-            if study.spec.needs(part):
+            if study.spec.needs(part) or not part.expression:
                 continue
             try:
                 found = study.fit.contrast(Contrast.from_claim(claim.id, part))
