@@ -122,6 +122,19 @@ def read_statement(text: str) -> Statement:
     return statement
 
 
+def lacking_main_effects(statement: Statement) -> tuple[str, ...]:
+    """A sentence for each outcome that a product predicts without one of its factors."""
+    paths = {(f.lhs, f.rhs) for f in statement.syntax.formulas if f.op == "~"}
+    return tuple(
+        f"'{p.name}' predicts {outcome} without the path {outcome} ~ {factor}: its coefficient is not that of "
+        f"an interaction unless that path is 0."
+        for p in statement.products
+        for outcome in p.outcomes
+        for factor in dict.fromkeys(p.factors)
+        if (outcome, factor) not in paths
+    )
+
+
 def check_factors(statement: Statement, columns: Iterable[str]) -> None:
     """SpecError where a factor is neither in the model nor a column of the data."""
     known = [*statement.variables.latent, *statement.variables.observed]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,7 @@ from sem_models.moderation.interaction_test import interaction_tests
 from sem_models.moderation.products.pairs import Measured
 from sem_models.moderation.products.terms import product_terms
 from sem_models.moderation.result import Moderation
-from sem_models.moderation.statement import Statement
+from sem_models.moderation.statement import Statement, lacking_main_effects
 
 if TYPE_CHECKING:
     from sem_models.moderation.probing.terms import EffectTerms
@@ -59,9 +59,17 @@ class ProductModeration(Moderation):
     def status(self) -> Status:
         return self.fit.status
 
-    @property
+    @cached_property
     def header(self) -> Header:
-        return self.fit.header
+        """Header of the fit, with a note on products that the data are too few for or that stand alone."""
+        known = self.fit.header
+        notes = lacking_main_effects(self.statement)
+        count, n = self.fit.solved.ram.n_counted, known.n_used
+        if count > n:
+            notes += (
+                f"{count} free parameters for {n} customers: match=True builds fewer product indicators.",
+            )
+        return replace(known, notes=known.notes + notes)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -110,6 +110,14 @@ def test_what_it_was_made_with(result: ProductModeration) -> None:
     assert "double-mean-centered" in result._repr_html_()
 
 
+def test_what_a_reader_should_know(result: ProductModeration, data: pd.DataFrame) -> None:
+    assert result.header.notes == ()
+    alone = sm.moderate(MODEL.replace("X + Z + X:Z", "X + X:Z"), data, match=True)
+    assert "without the path Y ~ Z" in alone.header.notes[0]
+    few = sm.moderate(MODEL, data.iloc[:50])
+    assert any("60 free parameters for 50 customers: match=True" in note for note in few.header.notes)
+
+
 def test_sizes_have_the_true_variance(result: ProductModeration) -> None:
     sizes = result.sizes().set_index("product")
     table = result.estimates().set_index(["lhs", "op", "rhs"])
