@@ -126,8 +126,8 @@ def lacking_main_effects(statement: Statement) -> tuple[str, ...]:
     """A sentence for each outcome that a product predicts without one of its factors."""
     paths = {(f.lhs, f.rhs) for f in statement.syntax.formulas if f.op == "~"}
     return tuple(
-        f"'{p.name}' predicts {outcome} without the path {outcome} ~ {factor}: its coefficient is not that of "
-        f"an interaction unless that path is 0."
+        f"'{p.name}' predicts {outcome} without the path {outcome} ~ {factor}: its coefficient is that of an "
+        "interaction only where that path is 0."
         for p in statement.products
         for outcome in p.outcomes
         for factor in dict.fromkeys(p.factors)
