@@ -21,6 +21,7 @@ _PUBLIC = {
     "necessity": "sem_models.findings.necessity",
     "scorecard": "sem_models.findings.scorecard",
     "preregister": "sem_models.findings.preregistration",
+    "priorities": "sem_models.findings.priorities",
     "SEMError": "sem_models.errors",
     "SpecError": "sem_models.errors",
     "DataError": "sem_models.errors",
@@ -46,6 +47,7 @@ __all__ = [
     "moderate",
     "necessity",
     "preregister",
+    "priorities",
     "probe",
     "scorecard",
 ]
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from sem_models.estimation.fit import fit
     from sem_models.findings.necessity import necessity
     from sem_models.findings.preregistration import preregister
+    from sem_models.findings.priorities import priorities
     from sem_models.findings.scorecard import scorecard
     from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
