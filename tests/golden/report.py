@@ -9,6 +9,7 @@ from typing import Any
 
 import sem_models as sm
 
+from .moderation_page import moderation_lines
 from .reference import TOLERANCES, Gaps, gaps_for
 from .test_reference_cases import GOLDEN, KINDS, LATER, NOT_CONVERGING, NOT_IDENTIFIED, TOO_FEW_ROWS, measure
 
@@ -129,7 +130,8 @@ def _page(
             gap, name = worst[quantity]
             lines.append(f"| {meaning} | {max(gap, 0.0):.1e} | {TOLERANCES[quantity]:.0e} | {name} |")
     lines += [*_by_capability(by_tag), *_by_measure(measures), "", "## By case"]
-    lines += ["", "| Case | What it exercises | Verdict |", "|---|---|---|", *rows, "", NOTES]
+    lines += ["", "| Case | What it exercises | Verdict |", "|---|---|---|", *rows]
+    lines += [*moderation_lines(GOLDEN), "", NOTES]
     return "\n".join(lines)
 
 
