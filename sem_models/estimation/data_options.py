@@ -133,7 +133,7 @@ def refuse_rows(
             f"aux= helps where answers are missing and used: with missing='{missing}' it changes nothing. "
             "Use missing='fiml'."
         )
-    casewise = "yuan.bentler.mplus" in tests or se in ("robust.huber.white", "first.order")
+    casewise = any(t.startswith("yuan.bentler") for t in tests) or se in ("robust.huber.white", "first.order")
     if missing == "pairwise" and (discrepancy == "GLS" or casewise):
         raise SpecError(
             f"{estimator} cannot use pairwise moments, which have no likelihood by rows. "

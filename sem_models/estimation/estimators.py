@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Discrepancy = Literal["ML", "GLS", "ULS", "WLS"]
-SCALED_TESTS = ("satorra.bentler", "scaled.shifted", "mean.var.adjusted", "yuan.bentler.mplus")
+SCALED_TESTS = (
+    "satorra.bentler", "scaled.shifted", "mean.var.adjusted", "yuan.bentler.mplus", "yuan.bentler",
+)  # fmt: skip
+YUAN_BENTLER = ("yuan.bentler.mplus", "yuan.bentler")
+"""Scaled tests of the casewise likelihood."""
 RESIDUAL_TESTS = ("browne.residual.nt", "browne.residual.nt.model", "browne.residual.adf")
 
 

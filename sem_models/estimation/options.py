@@ -30,10 +30,19 @@ from sem_models.estimation.estimators import (
     RESIDUAL_TESTS,
     SCALED_TESTS,
     STANDARD_ERRORS,
+    YUAN_BENTLER,
     Discrepancy,
 )
 from sem_models.estimation.estimators import (
     LATER as LATER_ESTIMATORS,
+)
+from sem_models.estimation.information import (
+    NAMES as INFORMATION,
+)
+from sem_models.estimation.information import (
+    Information,
+    as_options,
+    informations,
 )
 from sem_models.model.effect_coding import EFFECT_CODED
 from sem_models.model.table import TableOptions
@@ -55,8 +64,6 @@ LATER: dict[str, tuple[Any, ...]] = {
     "auto_th": (True,),
     "auto_delta": (True,),
     "auto_efa": (False, True),
-    "h1_information": ("structured", "default"),
-    "observed_information": ("hessian", "default"),
     "zero_add": ("default",),
     "rotation": ("none", "geomin"),
     "level": (0.95,),
@@ -126,13 +133,24 @@ class Options:
     bootstrap: int = 1000
     std_ov: bool = False
     group_label: tuple[str, ...] = ()
+    observed_information: str = "hessian"
+    h1_information: str = "structured"
+    test_information: Information = field(default_factory=lambda: Information("expected", "h1"))
 
     def as_dict(self) -> dict[str, Any]:
         """Flat mapping of all options, for provenance."""
-        out = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("table", "rows")}
+        apart = ("table", "rows", "test_information")
+        out = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
+        out |= as_options(self.informations)
         for part in (self.rows, self.table):
             out |= {f.name: getattr(part, f.name) for f in fields(part)}
         return out
+
+    @property
+    def informations(self) -> tuple[Information, Information]:
+        """The information of the errors and of the tests."""
+        own = Information(self.information, self.observed_information, self.h1_information)
+        return own, self.test_information
 
     @property
     def casewise_sandwich(self) -> bool:
@@ -159,7 +177,7 @@ _YES_NO = ("std_ov", "sample_cov_rescale", "check_identification")
 _OWN = (
     "se",
     "test",
-    "information",
+    *INFORMATION,
     "model_type",
     "sample_cov_rescale",
     "max_iterations",
@@ -241,17 +259,12 @@ def resolve(
     )  # fmt: skip
     needs_observed = full or se in ("robust.huber.white", "robust.cluster")
     asked = given.get("information")
-    if isinstance(asked, list | tuple):
-        if len(set(asked)) != 1:
-            raise SpecError(
-                f"The engine cannot take one information for errors and another for tests ({asked!r}) yet. "
-                "Give one of them."
-            )
-        asked = asked[0]
     if asked == "first.order" and se == "standard":
         asked, se = None, "first.order"
-    information = _default(asked, "observed" if needs_observed else "expected")
-    information = _one_of("information", information, ("expected", "observed"))
+    for_errors, for_tests = informations(
+        {**given, "information": asked}, default="observed" if needs_observed else "expected",
+        made_for_tests="hessian" if estimator == "MLR" and "yuan.bentler" not in tests else "h1",
+    )  # fmt: skip
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     equal = tuple(name.replace(".", "_") for name in equal)
     partial = (group_partial,) if isinstance(group_partial, str) else tuple(group_partial)
@@ -276,7 +289,7 @@ def resolve(
             "meanstructure=False contradicts missing='fiml' and intercepts in the model. Leave it out."
         )
     return Options(
-        estimator, defaults.discrepancy, missing, se, tests, information, model_type, group,
+        estimator, defaults.discrepancy, missing, se, tests, for_errors.kind, model_type, group,
         replace(
             TableOptions(), **switches, effect_coding=_effect_coding(given, switches),
             group_equal=equal, group_partial=partial,
@@ -285,6 +298,7 @@ def resolve(
         bool(given.get("check_identification", True)), engine, seed, likelihood, rows,
         _bounds(given.get("bounds", "none")), _draws(given.get("bootstrap", 1000)),
         given.get("std_ov") is True, _labels(given.get("group_label")),
+        for_errors.made, for_errors.moments, for_tests,
     )  # fmt: skip
 
 
@@ -293,11 +307,6 @@ def _tests(given: Any, default: str) -> tuple[str, ...]:
     names = [given] if given is None or isinstance(given, str) else list(given)
     known = ("standard", *SCALED_TESTS, *RESIDUAL_TESTS, BOLLEN_STINE)
     chosen = [_default(name, default).replace("-", ".").replace("_", ".") for name in names]
-    if "yuan.bentler" in chosen:
-        raise SpecError(
-            "The engine cannot compute test='yuan.bentler' yet, whose trace differs from Mplus' form. Use "
-            "test='yuan.bentler.mplus', which MLR takes by default."
-        )
     chosen = [_one_of("test", TEST_NAMES.get(name, name), known) for name in chosen]
     return tuple(dict.fromkeys(["standard", *chosen]))
 
@@ -307,14 +316,15 @@ def _refuse_combinations(
 ) -> None:
     """Combinations that have no meaning or are not built: one clear sentence each."""
     moment_based = se in ("robust.sem", "robust.cluster.sem", "robust.sem.nt") or any(
-        t not in ("standard", "yuan.bentler.mplus") for t in tests
+        t not in ("standard", *YUAN_BENTLER) for t in tests
     )
     if full and (discrepancy != "ML" or moment_based):
         raise SpecError(
             f"{estimator} with these errors and tests works on complete rows. "
             "Use estimator='MLR' (or 'ML') with missing='fiml', or missing='listwise'."
         )
-    if discrepancy != "ML" and ("yuan.bentler.mplus" in tests or se in ("robust.huber.white", "first.order")):
+    casewise = bool(set(YUAN_BENTLER) & set(tests)) or se in ("robust.huber.white", "first.order")
+    if discrepancy != "ML" and casewise:
         raise SpecError(
             f"{estimator} has no casewise likelihood. Use se='robust.sem' and test='satorra.bentler', "
             "or estimator='MLR'."

@@ -7,9 +7,8 @@ from typing import Any
 from sem_models.estimation.estimators import BOLLEN_STINE, RESIDUAL_TESTS
 from sem_models.inference.bootstrap import bootstrap
 from sem_models.inference.residual_tests import residual_test
-from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
 from sem_models.inference.solved import Solved
-from sem_models.inference.test_statistics import upper_tail
+from sem_models.inference.test_statistics import ChiSquare, upper_tail
 
 
 def all_tests(solved: Solved) -> list[dict[str, Any]]:
@@ -29,22 +28,13 @@ def all_tests(solved: Solved) -> list[dict[str, Any]]:
         elif name in RESIDUAL_TESTS:
             row["stat"] = residual_test(name, solved.objective, solved.point, solved.sample)
             row["pvalue"] = upper_tail(row["stat"], df)
-        elif name == solved.options.scaled_test:
+        elif df and solved.sample.rows is not None:
             test = solved.chi_square
+            if name != solved.options.scaled_test:
+                test = solved.scaled_by(name, ChiSquare(solved.minimum, df), solved.objective, solved.point)
             row.update(
                 stat=test.scaled, df=test.df_scaled, pvalue=test.pvalue_scaled, scaling_factor=test.scaling
             )
             row["shift_parameter"] = test.shift if name == "scaled.shifted" else nan
-        elif df and solved.sample.rows is not None:
-            at = projection(solved.objective, solved.point, solved.sample)
-            first, second = traces(at, empirical_gamma(solved.sample, solved.ram.exogenous, at.keep))
-            out = scaled_test(name, solved.minimum, df, first, second)
-            row.update(
-                stat=out.statistic,
-                df=out.df,
-                pvalue=upper_tail(out.statistic, out.df),
-                scaling_factor=out.scaling,
-            )
-            row["shift_parameter"] = out.shift if name == "scaled.shifted" else nan
         rows.append(row)
     return rows

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from sem_models.errors import SpecError
+from sem_models.estimation.information import Information
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
-from sem_models.estimation.scores import score_meat
+from sem_models.inference.information import parameter_information, parameter_meat
 from sem_models.inference.scaled_tests import empirical_gamma, normal_gamma, projection, sandwich
 from sem_models.model.ram import Array
 from sem_models.observed.sample import Sample
 
-Information = Literal["expected", "observed"]
 StandardErrors = Literal[
     "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",
     "robust.cluster", "robust.cluster.sem", "two.stage", "robust.two.stage",
@@ -43,7 +43,7 @@ def parameter_covariance(
     sample: Sample,
     *,
     se: str,
-    information: str,
+    information: Information,
     scores: bool,
 ) -> ParameterCovariance:
     """(N A)⁻¹; A⁻¹ B A⁻¹ / N for "robust.huber.white" (Yuan & Bentler, 2000, eq. 10) and
@@ -54,14 +54,13 @@ def parameter_covariance(
     and the data are only moments.
     """
     reduction = objective.ram.reduction
-    at_point: Any = point  # each objective takes its own kind of point
-    curve = objective.hessian(at_point) if information == "observed" else objective.information(at_point)
+    curve = parameter_information(objective, point, sample, information)
     meat = None
     if scores or se in ("robust.huber.white", "robust.cluster", "first.order"):
         _need_rows(sample)
         assert isinstance(objective, NormalTheory)
         assert isinstance(point, Point)
-        meat = score_meat(objective, point, sample.rows or ())
+        meat = parameter_meat(objective, point, sample, information.moments)
     inverse = _inverse(meat if se == "first.order" and meat is not None else curve)
     if inverse is None:
         blank = np.full((objective.ram.n_free,) * 2, np.nan)
@@ -70,7 +69,9 @@ def parameter_covariance(
     if se in ("robust.huber.white", "robust.cluster") and meat is not None:
         middle = inverse @ meat @ inverse
     elif se in FROM_MOMENTS:
-        at = projection(objective, point, sample)
+        at = projection(objective, point, sample, information)
+        if information.exact:
+            at = replace(at, inverse=np.asarray(np.linalg.pinv(curve, hermitian=True), dtype=np.float64))
         empirical = se != "robust.sem.nt"
         if empirical:
             _need_rows(sample)

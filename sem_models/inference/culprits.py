@@ -46,7 +46,7 @@ def row_name(table: ParameterTable, number: int) -> str:
 
 def observed_information(solved: Solved) -> Array:
     """The Hessian at the solution (k, k), from the standard errors where they use it."""
-    if solved.options.information == "observed":
+    if solved.options.informations[0].exact:
         return solved.covariance.information
     objective: Any = solved.objective  # each objective takes its own kind of point
     return np.asarray(objective.hessian(solved.point))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import nan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,14 +167,15 @@ def _robust_moments(
         assert isinstance(other, NormalTheory)
         assert isinstance(own_point, Point)
         assert isinstance(other_point, Point)
-        meat = solved.saturated_meat if solved.options.casewise_sandwich else None
+        robust = solved.options.casewise_sandwich or solved.options.robust
+        meat = solved.saturated_meat if robust else None
         shared = saturated_parts(solved.sample, own, meat)
         return (
             complete_data_misfit(own, own_point, solved.sample, shared),
             complete_data_misfit(other, other_point, solved.sample, shared),
         )
     test = solved.chi_square
-    if test.expected is None or base.expected is None:
+    if test.expected is None or base.expected is None or isnan(test.expected) or isnan(base.expected):
         return None
     return (test.statistic, test.expected), (base.statistic, base.expected)
 
@@ -326,10 +327,10 @@ def _explain(out: Measures, solved: Solved, base: ChiSquare) -> None:
     if base.df == 0:
         out.why_not(("baseline_pvalue", "rfi", "pnfi"), "The baseline model has no degrees of freedom.")
     if "cfi_robust" not in out.values:
-        out.why_not(
-            ("cfi_robust", "tli_robust", "rmsea_robust"),
-            "Robust versions need estimator='MLR' or incomplete data with missing='fiml'.",
-        )
+        reason = "Robust versions need estimator='MLR' or incomplete data with missing='fiml'."
+        if solved.options.robust:
+            reason = "The expected value of χ² for the model or the baseline is not positive in these data."
+        out.why_not(("cfi_robust", "tli_robust", "rmsea_robust"), reason)
     for name, value in out.values.items():
         if value != value:
             out.reasons.setdefault(name, "Its formula divides by zero for these data.")

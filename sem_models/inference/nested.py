@@ -13,6 +13,7 @@ import numpy as np
 from scipy.linalg import null_space
 
 from sem_models.errors import SpecError
+from sem_models.estimation.estimators import YUAN_BENTLER
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.scores import score_meat
 from sem_models.inference.scaled_tests import empirical_gamma, projection
@@ -23,7 +24,7 @@ from sem_models.model.ram import Array
 Method = Literal["default", "standard", "satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000"]
 METHODS = ("default", "standard", "satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000")
 RestrictionKind = Literal["delta", "exact"]
-MEAN_SCALED = ("satorra.bentler", "yuan.bentler.mplus")
+MEAN_SCALED = ("satorra.bentler", *YUAN_BENTLER)
 OTHER_WAY = "Use method='satorra.2000'."
 
 

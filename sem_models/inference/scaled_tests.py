@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from sem_models.estimation import moment_space
+from sem_models.estimation.information import Information
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.model.ram import Array, IntArray, RamModel
@@ -24,6 +25,7 @@ from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
 
+EXPECTED = Information("expected")
 ScaledKind = Literal["satorra.bentler", "scaled.shifted", "mean.var.adjusted"]
 
 
@@ -51,9 +53,10 @@ class Scaled:
 
 
 def projection(
-    objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample
-) -> Projection:
-    """J, V and A⁻¹ at a solution; V of maximum likelihood is the information of the implied moments."""
+    objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample,
+    information: Information = EXPECTED,
+) -> Projection:  # fmt: skip
+    """J, V and A⁻¹ at a solution; V of maximum likelihood is the moments' information of the kind asked."""
     ram = objective.ram
     keep = moments_explained(len(sample.variables), ram.exogenous, has_means=ram.has_means)
     if isinstance(objective, LeastSquares):
@@ -61,23 +64,24 @@ def projection(
             s * w[np.ix_(keep, keep)] for s, w in zip(objective.share, objective.weight, strict=True)
         )
     else:
-        kept = normal_weight(objective, point, sample, keep)
+        kept = normal_weight(objective, point, sample, keep, information)
     slopes = _slopes(ram, point, keep)
     bread = sum((j.T @ w @ j for j, w in zip(slopes, kept, strict=True)), np.zeros((ram.n_params,) * 2))
     return Projection(slopes, kept, np.linalg.pinv(bread, hermitian=True), keep)
 
 
 def normal_weight(
-    objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample, keep: Array
-) -> tuple[Array, ...]:
+    objective: NormalTheory, point: Point | MomentPoint, sample: Sample, keep: Array,
+    information: Information,
+) -> tuple[Array, ...]:  # fmt: skip
     """Share times the normal-theory information of the moments at the model-implied ones, by group."""
     mu = point.at.mu if objective.ram.has_means else sample.mean
     sigma = point.at.sigma
-    if sample.gamma is not None:  # two stages: both at the saturated moments, as lavaan
+    if sample.gamma is not None or information.moments == "unstructured":  # two stages: so in lavaan too
         sigma, mu = sample.cov, sample.mean
-    complete = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
-    parts = discrepancy(sigma, mu, complete)
-    weight = moment_likelihood.curvature(parts, complete, objective.ram.n_groups, observed=False)
+    parts = discrepancy(sigma, mu, objective.patterns)
+    observed = information.kind == "observed"
+    weight = moment_likelihood.curvature(parts, objective.patterns, objective.ram.n_groups, observed=observed)
     return tuple(w[np.ix_(keep, keep)] for w in weight)
 
 

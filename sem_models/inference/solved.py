@@ -8,12 +8,12 @@ from math import log, pi
 
 import numpy as np
 
-from sem_models.estimation.estimators import RESIDUAL_TESTS
+from sem_models.estimation.estimators import RESIDUAL_TESTS, YUAN_BENTLER
+from sem_models.estimation.information import Information
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options
-from sem_models.estimation.scores import score_meat
 from sem_models.estimation.units import row_units, variable_units
 from sem_models.inference.bootstrap import Bootstrap, bootstrap
 from sem_models.inference.covariance import ParameterCovariance, parameter_covariance
@@ -21,6 +21,7 @@ from sem_models.inference.culprits import flat_names
 from sem_models.inference.culprits import reason as culprit_reason
 from sem_models.inference.definitions import defined_numbers, defined_values
 from sem_models.inference.header import Status
+from sem_models.inference.information import parameter_information, parameter_meat, saturated_gamma
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.rounding import ZERO
 from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
@@ -66,15 +67,15 @@ class Solved:
         found = parameter_covariance(
             self.objective, self.point, self.sample,
             se="standard" if resampled else options.se,
-            information=options.information,
-            scores=options.scaled_test == "yuan.bentler.mplus",
+            information=options.informations[0],
+            scores=options.scaled_test in YUAN_BENTLER,
         )  # fmt: skip
         return replace(found, free=self.bootstrapped.vcov()) if resampled else found
 
     @property
     def expected_information(self) -> Array | None:
         """The expected information per row (k, k) of complete data, if the errors took it; else None."""
-        at_hand = self.options.information == "expected" and self.sample.complete
+        at_hand = self.options.informations[0] == Information("expected") and self.sample.complete
         return self.covariance.information if at_hand and isinstance(self.objective, NormalTheory) else None
 
     @cached_property
@@ -110,6 +111,7 @@ class Solved:
         return saturated_trace(
             self.sample, self.ram.exogenous, has_means=self.ram.has_means,
             meat=self.saturated_meat if needed else None,
+            observed=self.options.informations[1].kind == "observed",
         )  # fmt: skip
 
     @cached_property
@@ -123,7 +125,21 @@ class Solved:
         covariance, sample = self.covariance, self.sample
         if sample.rows is None or not sample.saturated or covariance.meat is None or covariance.singular:
             return None
-        return self.saturated_trace, float(np.trace(np.linalg.solve(covariance.information, covariance.meat)))
+        information, meat = covariance.information, covariance.meat
+        for_errors, for_tests = self.options.informations
+        if for_tests != for_errors:
+            information, meat = self._casewise(self.objective, self.point)
+        return self.saturated_trace, float(np.trace(np.linalg.solve(information, meat)))
+
+    def _casewise(
+        self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint
+    ) -> tuple[Array, Array]:
+        """A and B of a model, as the tests take them."""
+        of = self.options.informations[1]
+        assert isinstance(objective, NormalTheory)
+        assert isinstance(point, Point)
+        information = parameter_information(objective, point, self.sample, of)
+        return information, parameter_meat(objective, point, self.sample, of.moments)
 
     @cached_property
     def chi_square(self) -> ChiSquare:
@@ -135,34 +151,38 @@ class Solved:
         """The test of a model on these data, with this fit's kind of scaling."""
         statistic = max(2.0 * self.sample.n * (float(point.value) - self.saturated_value), 0.0)
         plain = ChiSquare(statistic, df, tested=self.options.discrepancy != "ULS")
-        kind = self.options.scaled_test
         residual = next((t for t in self.options.test if t in RESIDUAL_TESTS), "")
-        if not plain.tested and residual and not kind:
+        if not plain.tested and residual and not self.options.robust:
             return ChiSquare(residual_test(residual, objective, point, self.sample), df)
-        if not kind or not df or self.sample.rows is None:
+        if not self.options.robust or not df or self.sample.rows is None:
             return plain
-        if kind == "yuan.bentler.mplus":
+        return self.scaled_by(self.options.scaled_test, plain, objective, point)
+
+    def scaled_by(
+        self, kind: str, plain: ChiSquare, objective: NormalTheory | LeastSquares, point: Point | MomentPoint
+    ) -> ChiSquare:
+        """A model's test with one kind of scaling."""
+        if kind == "yuan.bentler.mplus" or (kind == "yuan.bentler" and self.options.estimator == "MLR"):
             trace = self._score_trace(objective, point)
-            if trace is None:
-                return plain
-            expected = self.saturated_trace - trace
-            return replace(plain, scaling=expected / df, expected=expected)
-        at = projection(objective, point, self.sample)
+            return plain if trace is None else _mean_scaled(plain, self.saturated_trace - trace)
+        at = projection(objective, point, self.sample, self.options.informations[1])
+        if kind == "yuan.bentler":
+            return _mean_scaled(plain, traces(at, saturated_gamma(self.sample, at.keep))[0])
         first, second = traces(at, empirical_gamma(self.sample, self.ram.exogenous, at.keep))
-        out = scaled_test(kind, statistic, df, first, second)
+        out = scaled_test(kind, plain.statistic, plain.df, first, second)
         usual = None if kind == "mean.var.adjusted" else first
         return replace(plain, scaling=out.scaling, shift=out.shift, scaled_df=out.df, expected=usual)
 
     def _score_trace(
         self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint
     ) -> float | None:
-        """tr(A⁻¹B) of a model, from the covariance already at hand when it is this one."""
-        if objective is self.objective:
-            return self.traces[1] if self.traces is not None else None
-        assert isinstance(objective, NormalTheory)
-        assert isinstance(point, Point)
-        meat = score_meat(objective, point, self.sample.rows or ())
-        return float(np.trace(np.linalg.solve(objective.hessian(point), meat)))
+        """tr(A⁻¹B) of a model, from what is at hand when it is this one; None where it does not exist."""
+        if objective is self.objective and self.traces is not None:
+            return self.traces[1]
+        if self.covariance.singular or not self.sample.saturated:
+            return None
+        information, meat = self._casewise(objective, point)
+        return float(np.trace(np.linalg.solve(information, meat)))
 
     def _logl(self, value: float) -> float:
         """Log-likelihood of a discrepancy value, conditional on fixed covariates."""
@@ -278,3 +298,9 @@ class Solved:
                         "(a correlation beyond ±1)."
                     )
         return out
+
+
+def _mean_scaled(plain: ChiSquare, expected: float) -> ChiSquare:
+    """The test scaled so that its expected value is df; NaN where that expectation is not positive."""
+    expected = expected if expected > 0.0 else float("nan")
+    return replace(plain, scaling=expected / plain.df, expected=expected)

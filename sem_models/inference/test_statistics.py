@@ -71,9 +71,9 @@ def n_moments(sample: Sample, exogenous: IntArray, *, has_means: bool) -> int:
 
 
 def saturated_trace(
-    sample: Sample, exogenous: IntArray, *, has_means: bool, meat: Array | None = None
+    sample: Sample, exogenous: IntArray, *, has_means: bool, meat: Array | None = None, observed: bool = True
 ) -> float:
-    """tr(A⁻¹ B) of the saturated model at its own estimates: observed information A, scores' cross-product B.
+    """tr(A⁻¹ B) of the saturated model at its own estimates: information A, scores' cross-product B.
 
     Yuan & Bentler (2000), Sociological Methodology 30; in the Mplus variant both are unstructured. `meat`
     (g, r, r) is B where it is at hand.
@@ -86,7 +86,7 @@ def saturated_trace(
         )
     keep = moments_explained(len(sample.variables), exogenous, has_means=has_means)
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)
-    information = moment_likelihood.curvature(parts, sample.patterns, len(sample.groups), observed=True)
+    information = moment_likelihood.curvature(parts, sample.patterns, len(sample.groups), observed=observed)
     meat = saturated_meat(sample) if meat is None else meat
     chosen = np.ix_(keep, keep)
     return sum(

@@ -33,6 +33,7 @@ MODULES = (
     "sem_models.estimation.least_squares",
     "sem_models.estimation.optimizer",
     "sem_models.estimation.data_options",
+    "sem_models.estimation.information",
     "sem_models.estimation.options",
     "sem_models.estimation.trail",
     "sem_models.inference.covariance",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sem_models.errors import DataError
+from sem_models.estimation.estimators import YUAN_BENTLER
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.inference.solved import Solved
 from sem_models.observed.fourth_moments import asymptotic_covariance
@@ -73,7 +74,7 @@ def _rows(solved: Solved) -> Any:
     if sample.rows is None:
         return None
     fourth = options.discrepancy == "WLS" or options.se in ("robust.sem", "robust.cluster.sem")
-    fourth = fourth or any(t not in ("standard", "yuan.bentler.mplus") for t in options.test)
+    fourth = fourth or any(t not in ("standard", *YUAN_BENTLER) for t in options.test)
     if not fourth or not sample.complete:
         return Withheld(ROWS)
     return tuple(_group_rows(solved, sample, g) for g in range(len(sample.groups)))
