@@ -171,15 +171,17 @@ this is the one that reproduces v24, v25 and v56.
 
 ## Information of errors and tests
 
-- `information`, `observed_information` and `h1_information` may be pairs: the first for errors, the second for tests.
-  We use the second for all of the Yuan–Bentler test. lavaan 0.6-14 takes the scores' cross-products of the model
-  from the first and those of the baseline from the second, so that `h1_information=("structured", "unstructured")`
-  under MLR scales the two χ² that CFI compares in different ways.
-- `test="yuan.bentler"` is the Mplus form with Jᵀ A J in place of the Hessian under MLR, and tr(U Γ) with the
-  moments' information A under other estimators, Γ the sandwich of the saturated moments; as lavaan 0.6-14.
-- The robust CFI and RMSEA of incomplete data rest on observed information whatever the errors take. lavaan 0.6-14
-  moves them (CFI by up to 4e-3 in a badly fitting model) when expected information is asked for, by a rule that
-  we could not find.
+- `information`, `observed_information` and `h1_information` may be pairs: the first for errors, the
+  second for tests. We use the second for all of the Yuan–Bentler test. lavaan 0.6-14 takes the scores'
+  cross-products of the model from the first and those of the baseline from the second, so that
+  `h1_information=("structured", "unstructured")` under MLR scales the two χ² that CFI compares in
+  different ways.
+- `test="yuan.bentler"` is the Mplus form with Jᵀ A J in place of the Hessian under MLR, and tr(U Γ) with
+  the moments' information A under other estimators, Γ the sandwich of the saturated moments; as lavaan
+  0.6-14.
+- The robust CFI and RMSEA of incomplete data rest on observed information whatever the errors take.
+  lavaan 0.6-14 moves them (CFI by up to 4e-3 in a badly fitting model) when expected information is
+  asked for, by a rule that we could not find.
 
 ## Weights, clusters and incomplete data
 
