@@ -17,8 +17,8 @@ def moderation_lines(folder: Path) -> Iterator[str]:
     """Markdown lines; DISAGREES stands where a figure misses its tolerance."""
     yield from ("", "## Moderation: modsem 1.0.22", "")
     yield "Worst gaps: estimates (with simple slopes, expected outcomes and Johnson–Neyman points) and"
-    yield "standardized estimates in standard errors, errors and χ² relative; log-likelihoods relative, but absolute"
-    yield f"for LMS and QML, whose estimates and errors are allowed {BY_ITSELF['est']:g}."
+    yield "standardized estimates in standard errors, errors and χ² relative; log-likelihoods relative, but"
+    yield f"absolute for LMS and QML, whose estimates and errors are allowed {BY_ITSELF['est']:g}."
     yield ""
     yield "| Case | Method | Verdict | Estimates | Errors | Standardized | Errors | χ² | Log-likelihood |"
     yield "|---|---|---|---|---|---|---|---|---|"
