@@ -18,6 +18,7 @@ _PUBLIC = {
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
     "probe": "sem_models.moderation.probing.probe",
+    "mentions": "sem_models.findings.mentions",
     "necessity": "sem_models.findings.necessity",
     "scorecard": "sem_models.findings.scorecard",
     "preregister": "sem_models.findings.preregistration",
@@ -44,6 +45,7 @@ __all__ = [
     "invariance",
     "load",
     "load_fit",
+    "mentions",
     "moderate",
     "necessity",
     "preregister",
@@ -55,6 +57,7 @@ __all__ = [
 if TYPE_CHECKING:
     from sem_models.errors import ConvergenceError, DataError, IdentificationError, SEMError, SpecError
     from sem_models.estimation.fit import fit
+    from sem_models.findings.mentions import mentions
     from sem_models.findings.necessity import necessity
     from sem_models.findings.preregistration import preregister
     from sem_models.findings.priorities import priorities
