@@ -162,10 +162,10 @@ def _refuse_statement(method: str, statement: Statement) -> None:
             f"No product has a latent factor ({names}): there is nothing to integrate over. Products of "
             "observed columns are ordinary predictors: use sm.fit(model, data)."
         )
-    names = set(statement.names)
+    latent = set(statement.names)
     for formula in statement.syntax.formulas:
-        if (formula.rhs in names and formula.op != "~") or formula.lhs in names:
-            product = formula.rhs if formula.rhs in names else formula.lhs
+        if (formula.rhs in latent and formula.op != "~") or formula.lhs in latent:
+            product = formula.rhs if formula.rhs in latent else formula.lhs
             what = f"The variance, covariances and mean of '{product}' follow from those of its factors."
             raise SpecError(
                 point_at(
