@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.options import OPTION_NAMES
 from sem_models.moderation.group_comparison import GroupModeration, compare_groups
+from sem_models.moderation.latent.estimate import OPTIONS as LATENT_OPTIONS
+from sem_models.moderation.latent.estimate import moderate_latent
 from sem_models.moderation.products.estimate import OPTIONS as PRODUCT_OPTIONS
 from sem_models.moderation.products.estimate import moderate_by_products
 from sem_models.moderation.result import Moderation
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
 
 PRODUCTS = ("dblcent", "uca", "rca", "ca")
-LATER = ("lms", "qml", "lsem")
-METHODS = (*PRODUCTS, "groups")
+LATENT = ("lms", "qml")
+LATER = ("lsem",)
+METHODS = (*PRODUCTS, *LATENT, "groups")
 WITH_MODERATOR = ("groups", "lsem")
 """Methods whose moderator is a column beside the model; the others read it off the model text."""
 
@@ -48,7 +51,8 @@ def moderate(
         As in `sm.fit`. A specification brings its moderations along.
     method : str
         "dblcent", "uca", "rca", "ca": product indicators, double-mean-centered, unconstrained,
-        residual-centered or constrained (see `moderate_by_products` for their options). "groups": paths
+        residual-centered or constrained (see `moderate_by_products` for their options). "lms", "qml": the
+        likelihood of the products themselves (see `moderate_latent` for `nodes` and more). "groups": paths
         compared between the groups of the column `moderator` (see `compare_groups`).
     moderator : str, optional
         The column of groups, for "groups" only.
@@ -76,6 +80,9 @@ def moderate(
         )
     if method == "groups":
         return compare_groups(model, data, moderator=moderator, **options)
+    if method in LATENT:
+        _refuse_unknown(options, LATENT_OPTIONS)
+        return moderate_latent(model, data, method=method, **options)
     _refuse_unknown(options, PRODUCT_OPTIONS)
     return moderate_by_products(model, data, method=method, **options)
 

@@ -220,7 +220,8 @@ def pull_back(at: Implied, plan: Plan, p: int, parts: Split, d: Slopes) -> tuple
     d_mean = np.concatenate([d.mean, d.level], axis=-1)
     d_effects = np.zeros((*d.base.shape[:-2], size, n_products))
     d_effects[..., :p, :] = d.basis[..., r : r + n_products]
-    np.add.at(d_effects, (..., p + plan.other, slice(None)), d.feed)
+    for k, other in enumerate(plan.other):  # two products may share a factor
+        d_effects[..., p + other, :] += d.feed[..., k, :]
     return d_cov, d_mean, d_effects
 
 

@@ -28,7 +28,3 @@ class Likelihood(Protocol):
     def information(self, params: Array) -> Array:
         """Observed information −∂²ℓ/∂params² (k, k), summed over rows."""
         ...
-
-    def error_bound(self, params: Array) -> float:
-        """How far ℓ at params may be from its exact value; 0 for a likelihood in closed form, NaN unknown."""
-        ...

@@ -67,7 +67,7 @@ class State:
 class LMS:
     """The likelihood of one model and data at one quadrature rule; see `Likelihood`.
 
-    constant is what the covariates' own density takes off; units (k,) are the sizes of the parameters.
+    units (k,) are the sizes of the parameters.
     """
 
     ram: RamModel
@@ -75,7 +75,6 @@ class LMS:
     rows: RowBlocks
     rule: Rule
     units: Array
-    constant: float
 
     # ------------------------------------------------------------------ values
 
@@ -122,9 +121,7 @@ class LMS:
         )
         origin = (parts.mean[..., rows.group, None, :] @ weight_u)[..., 0, :]
         z = rows.times(rows.values, weight_u) - origin[..., rows.cell, :]
-        features = np.concatenate(
-            [np.ones((*z.shape[:-1], 1)), z, z[..., r + i] * z[..., r + j]], axis=-1
-        )
+        features = np.concatenate([np.ones((*z.shape[:-1], 1)), z, z[..., r + i] * z[..., r + j]], axis=-1)
         exponent = rows.times(features, _t(coefficients))
         largest = exponent.max(axis=-1, keepdims=True)
         np.exp(np.subtract(exponent, largest, out=exponent), out=exponent)
@@ -138,7 +135,7 @@ class LMS:
             return None
         return State(
             at, parts, base, nodes, changed, z, features, linear, weight_u, gram, pull, log_mix, exponent,
-            value + self.constant,
+            value,
         )  # fmt: skip
 
     def value(self, params: Array) -> float | None:
@@ -197,9 +194,7 @@ class LMS:
         if len(group) != len(rows.group):  # classes are groups
             d_shift = sum_by_group(d_shift, rows.group, g, -3)
             d_spread = sum_by_group(d_spread, rows.group, g, -4)
-        back = nodes_back(
-            state.parts, plan, self.rule.nodes, group, known, state.nodes, d_shift, d_spread
-        )
+        back = nodes_back(state.parts, plan, self.rule.nodes, group, known, state.nodes, d_shift, d_spread)
         slopes = Slopes(
             sum_by_group(d_base, rows.group, g, -3), sum_by_group(d_mean, rows.group, g, -2),
             sum_by_group(d_basis, rows.group, g, -3), sum_by_group(back.slopes, group, g, -3),

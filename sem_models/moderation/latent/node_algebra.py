@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sem_models.model.ram import Array
+from sem_models.model.ram import Array, IntArray
 from sem_models.moderation.latent.conditioning import Plan, Split
 
 
@@ -43,7 +43,7 @@ def _t(matrix: Array) -> Array:
     return np.swapaxes(matrix, -1, -2)
 
 
-def at_nodes(parts: Split, plan: Plan, x: Array, group: Array, known: Array) -> Nodes:
+def at_nodes(parts: Split, plan: Plan, x: Array, group: IntArray, known: Array) -> Nodes:
     """x (K, r) standardized nodes; group (s,) of each class; known (s, k) products of observed moderators."""
     r, k = plan.r, len(plan.products)
     factors = parts.level[..., group, None, :] + x @ _t(parts.slopes[..., group, :, :])
@@ -67,7 +67,14 @@ def at_nodes(parts: Split, plan: Plan, x: Array, group: Array, known: Array) -> 
 
 
 def nodes_back(
-    parts: Split, plan: Plan, x: Array, group: Array, known: Array, at: Nodes, d_shift: Array, d_spread: Array
+    parts: Split,
+    plan: Plan,
+    x: Array,
+    group: IntArray,
+    known: Array,
+    at: Nodes,
+    d_shift: Array,
+    d_spread: Array,
 ) -> NodeSlopes:
     """The chain rule from a and D back to the Split; d_spread symmetric. All by class."""
     r, k = plan.r, len(plan.products)
@@ -102,12 +109,12 @@ def _chosen(plan: Plan, z: int) -> Array:
     return out
 
 
-def _powers(values: Array, powers: Array) -> Array:
+def _powers(values: Array, powers: IntArray) -> Array:
     """Π_j values_j ^ powers_kj: (..., r) to (..., k)."""
     return np.asarray(np.prod(values[..., None, :] ** powers, axis=-1))
 
 
-def _powers_back(values: Array, powers: Array, d: Array) -> Array:
+def _powers_back(values: Array, powers: IntArray, d: Array) -> Array:
     out = np.zeros_like(values)
     for j in range(values.shape[-1]):
         lower = powers.copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,15 @@ from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.syntax import Formula, Syntax, point_at
 from sem_models.model.table import ParameterTable, TableOptions, build_table
 from sem_models.moderation.statement import Product, Statement, check_factors, model_text, read_statement
+from sem_models.observed.patterns import discrepancy
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import Sample, group_labels, sample_from_data
 
 PRODUCT_INDICATORS = "method='dblcent'"
 """The way out that refusals name."""
+
+SMALL = 0.02
+"""Share of its variable's variance at which a negative residual variance starts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +38,7 @@ class Problem:
     ram has a variable without items, mean or variance (a phantom) for each of `products`; linear is the model
     without them at its maximum likelihood estimates, whose log-likelihood is that of `ram` with all product
     paths at 0. start (k,) are those estimates as parameters of `ram`, product paths at their start() values
-    or 0; units (k,) sizes of the parameters; moved (k,) tells the parameters that move a product's path.
+    or 0, negative variances at a small positive value; units (k,) sizes of the parameters; moved (k,) tells the parameters that move a product's path.
     """
 
     statement: Statement
@@ -53,6 +57,25 @@ class Problem:
     def n_moved(self) -> int:
         """Parameters of the products' paths: the degrees of freedom of the test against the linear model."""
         return self.ram.n_params - self.linear.ram.n_params
+
+    @cached_property
+    def covariate_logl(self) -> float:
+        """Log-likelihood of the fixed covariates by themselves: a conditional ℓ is without it."""
+        sample, x = self.sample, self.ram.exogenous
+        if not len(x):
+            return 0.0
+        at_x = discrepancy(sample.cov[:, x[:, None], x], sample.mean[:, x], sample.patterns.only(x))
+        seen = sample.patterns.seen[:, x].sum(axis=1)
+        return float(-0.5 * (sample.patterns.size * (at_x.value + seen * np.log(2 * np.pi))).sum())
+
+    @property
+    def starts_linear(self) -> bool:
+        """Whether the start is the linear model's optimum, so that its log-likelihood is known."""
+        negative = any(
+            row.op == "~~" and row.lhs == row.rhs and row.free and value < 0
+            for row, value in zip(self.linear.table.rows, self.linear.rows.value, strict=True)
+        )
+        return self.nested and not negative and not self.start[self.moved].any()
 
     @property
     def nested(self) -> bool:
@@ -254,6 +277,7 @@ def _product_rows(table: ParameterTable, ram: RamModel) -> Array:
 
 
 def _start(table: ParameterTable, ram: RamModel, linear: Solved) -> Array:
+    sizes = row_units(table, variable_units(table, linear.sample.cov))
     known: dict[Any, float] = {}
     for row, value in zip(linear.table.rows, linear.rows.value, strict=True):
         known[(row.key, row.block)] = float(value)
@@ -261,6 +285,8 @@ def _start(table: ParameterTable, ram: RamModel, linear: Solved) -> Array:
     for x, number in enumerate(ram.row_of_free):
         row = table.rows[number]
         free[x] = known.get((row.key, row.block), row.start or 0.0)
+        if row.op == "~~" and row.lhs == row.rhs and free[x] < 0:
+            free[x] = SMALL * sizes[number]
     return np.asarray(np.linalg.lstsq(ram.reduction, free - ram.offset, rcond=None)[0])
 
 

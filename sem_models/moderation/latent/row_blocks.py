@@ -74,10 +74,7 @@ def row_blocks(sample: Sample, columns: IntArray) -> RowBlocks:
     of_pattern = unique[:, 0].astype(np.intp)
     seen, group = sample.patterns.seen[of_pattern], sample.patterns.group[of_pattern]
     sorted_values = values[order]
-    if len(columns):
-        patterns = _cell_moments(sorted_values, start, group, seen)
-    else:
-        patterns = sample.patterns
+    patterns = _cell_moments(sorted_values, start, group, seen) if len(columns) else sample.patterns
     filled = np.where(seen[cell[order]], sorted_values, 0.0) if not seen.all() else sorted_values
     return RowBlocks(
         filled, cell[order].astype(np.intp), start.astype(np.intp), group, unique[:, 1:], patterns,

@@ -1,4 +1,4 @@
-"""Maximize a distribution-analytic likelihood: quasi-Newton from the linear model, Newton's method at the end."""
+"""Maximize a distribution-analytic likelihood: quasi-Newton steps from the linear model, then Newton's."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def solve_latent(
     first = likelihood.value_and_gradient(start)
     if first is None:
         empty = np.full((len(start),) * 2, np.nan)
-        return LatentSolution(
-            start, np.nan, np.zeros_like(start), empty, Outcome.BAD_START, 0, np.inf
-        )
+        return LatentSolution(start, np.nan, np.zeros_like(start), empty, Outcome.BAD_START, 0, np.inf)
     params, (value, gradient), curve = start, first, metric
     exact: Array | None = None
     for step_number in range(1, min(MAX_STEPS, max_iterations) + 1):
@@ -67,9 +65,7 @@ def solve_latent(
                 break
             decrement = float(step @ gradient)
         if exact is not None and decrement < DONE**2:
-            return LatentSolution(
-                params, value, gradient, exact, Outcome.CONVERGED, step_number, decrement
-            )
+            return LatentSolution(params, value, gradient, exact, Outcome.CONVERGED, step_number, decrement)
         moved = _line_search(likelihood, params, value, step, decrement)
         if moved is None:
             if exact is None and decrement < 1e-2:
@@ -176,9 +172,7 @@ def first_metric(problem: Problem, likelihood: Likelihood) -> Array:
         (linear.table.rows[n].key, linear.table.rows[n].block): i
         for i, n in enumerate(linear.ram.row_of_free)
     }
-    at = [
-        known.get((problem.table.rows[n].key, problem.table.rows[n].block), -1) for n in ram.row_of_free
-    ]
+    at = [known.get((problem.table.rows[n].key, problem.table.rows[n].block), -1) for n in ram.row_of_free]
     here = np.flatnonzero(np.array(at) >= 0)
     there = np.array(at)[here]
     rows = np.zeros((ram.n_free, ram.n_free))

@@ -1,0 +1,465 @@
+"""`LatentModeration`: a latent interaction estimated by the distribution of the data (LMS, QML)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from sem_models.estimation.fit import _provenance
+from sem_models.estimation.kernels import Implied, implied
+from sem_models.estimation.optimizer import Outcome
+from sem_models.inference.compare import wald_of
+from sem_models.inference.definitions import defined_values
+from sem_models.inference.header import Header, Status
+from sem_models.inference.measures import aic, bic
+from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
+from sem_models.inference.standardized import Metric, Values, row_values, standardize
+from sem_models.inference.test_statistics import upper_tail
+from sem_models.model.ram import Array
+from sem_models.moderation.latent.likelihood import Likelihood
+from sem_models.moderation.latent.problem import Problem
+from sem_models.moderation.latent.solve import LatentSolution, solve_latent
+from sem_models.moderation.latent.true_moments import TrueMoments, true_moments
+from sem_models.moderation.result import Moderation
+from sem_models.moderation.statement import Statement
+
+if TYPE_CHECKING:
+    from sem_models.moderation.probing.terms import EffectTerms
+
+STEP = 1e-5
+"""Relative step of the central differences behind the errors of standardized estimates."""
+
+ALL = "all products"
+
+
+@dataclass(frozen=True, repr=False)
+class LatentModeration(Moderation):
+    """A moderation estimated by LMS or QML.
+
+    settings hold the method's own options as resolved, error_bound how far the log-likelihood may be from
+    its exact value (NaN where that is not known), cautions what to say beside the status.
+    """
+
+    problem: Problem
+    likelihood: Likelihood
+    solution: LatentSolution
+    by: str
+    settings: Mapping[str, Any]
+    error_bound: float
+    cautions: tuple[str, ...]
+
+    # ------------------------------------------------------------------ what was done
+
+    @property
+    def statement(self) -> Statement:
+        return self.problem.statement
+
+    @property
+    def method(self) -> str:
+        return self.by
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self.problem.table.groups
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"method": self.method, **self.settings, **self.problem.options.as_dict()}
+
+    @cached_property
+    def provenance(self) -> Mapping[str, Any]:
+        facts = _provenance(self.problem.sample, self.problem.text, self.problem.options)
+        return {**facts, "moderation": {"method": self.method, **self.settings}}
+
+    @cached_property
+    def linear(self) -> Fit:
+        """The model without the latent products, whose likelihood the products' is tested against."""
+        facts = _provenance(self.problem.sample, self.problem.text, self.problem.linear.options)
+        return Fit(self.problem.linear, self.problem.text, "linear", facts)
+
+    @property
+    def fit(self) -> Fit:
+        """The underlying fit: the model without the latent products."""
+        return self.linear
+
+    @cached_property
+    def status(self) -> Status:
+        outcome = self.solution.outcome
+        converged = outcome is Outcome.CONVERGED
+        reasons = [] if converged else [outcome.value]
+        distance = float(np.sqrt(max(self.solution.decrement, 0.0)))
+        stationary = distance < 1e-3
+        if not stationary:
+            reasons.append(
+                f"The gradient is not zero: the optimum is about {distance:.2g} standard errors away."
+            )
+        if self._singular:
+            reasons.append("The information matrix is not positive definite: standard errors do not exist.")
+        improper = self._improper()
+        return Status(converged, stationary, not improper, (*reasons, *improper, *self.cautions))
+
+    def _improper(self) -> list[str]:
+        """Negative variances, and latent covariance matrices with a correlation beyond ±1."""
+        out, table = [], self.problem.table
+        products = set(table.options.products)
+        for row, value in zip(table.rows, self.rows.value, strict=True):
+            if row.op == "~~" and row.lhs == row.rhs and row.free and value < 0:
+                where = f" in group {table.groups[row.block - 1]}" if len(table.groups) > 1 else ""
+                out.append(f"The variance of {row.lhs}{where} is negative ({value:.3g}).")
+        ram = self.problem.ram
+        kept = np.array(
+            [i for i, n in enumerate(ram.variables) if i >= ram.n_observed and n not in products],
+            dtype=np.intp,
+        )
+        for g, label in enumerate(table.groups):
+            cov = self._implied.cov_all[g][np.ix_(kept, kept)]
+            unit = np.sqrt(np.maximum(np.diagonal(cov), 0.0))
+            if (unit > 0).all() and np.linalg.eigvalsh(cov / np.outer(unit, unit))[0] < -1e-8:
+                where = f" in group {label}" if len(table.groups) > 1 else ""
+                out.append(
+                    f"The covariance matrix of the latent variables{where} is not positive definite "
+                    "(a correlation beyond ±1)."
+                )
+        return out
+
+    @cached_property
+    def header(self) -> Header:
+        s, options = self.problem.sample, self.problem.options
+        sizes = dict(zip(s.groups, s.counts, strict=True))
+        notes = tuple(f"{n} rows dropped: {reason}" for reason, n in s.dropped.items()) + self.status.reasons
+        if np.isfinite(self.error_bound) and self.error_bound > 0:
+            notes = (*notes, f"log-likelihood integrated to within {max(self.error_bound, 1e-10):.1g}")
+        name = f"{options.estimator} ({self.method.upper()})"
+        return Header(
+            name, options.missing, s.n_available, s.n_used, s.n_available - s.n_used, sizes,
+            self.status.converged, self.status.admissible, notes,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ the solution
+
+    @cached_property
+    def _free(self) -> Array:
+        return self.problem.ram.free_values(self.solution.params)
+
+    @cached_property
+    def _implied(self) -> Implied:
+        """Moments of the linear part, without what the products add."""
+        ram = self.problem.ram
+        return implied(*ram.matrices(self._free), ram.n_observed, ram.places.sources)
+
+    @cached_property
+    def rows(self) -> Values:
+        """The estimates of all rows of the table and their derivatives in the free rows."""
+        return row_values(self.problem.table, self.problem.ram, self._free, self._implied)
+
+    @cached_property
+    def _robust(self) -> bool:
+        return self.problem.options.casewise_sandwich
+
+    @cached_property
+    def _meat(self) -> Array:
+        """Σ s sᵀ over rows (k, k)."""
+        scores = self.likelihood.case_scores(self.solution.params)
+        return np.asarray(scores.T @ scores)
+
+    @cached_property
+    def _inverse(self) -> Array | None:
+        """The inverse of the observed information (k, k), None where it is not positive definite."""
+        information = self.solution.information
+        scale = np.sqrt(np.abs(np.diagonal(information)))
+        if not np.isfinite(information).all() or not (scale > 0).all():
+            return None
+        unit = information / np.outer(scale, scale)
+        if np.linalg.eigvalsh(unit)[0] < 1e-10:
+            return None
+        return np.asarray(np.linalg.inv(unit) / np.outer(scale, scale))
+
+    @property
+    def _singular(self) -> bool:
+        return self._inverse is None
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Covariance of the free rows (q, q): inverse observed information, or the sandwich for MLR."""
+        ram, inverse = self.problem.ram, self._inverse
+        if inverse is None or self.problem.options.se == "none":
+            return np.full((ram.n_free, ram.n_free), np.nan)
+        inner = inverse @ self._meat @ inverse if self._robust else inverse
+        return np.asarray(ram.reduction @ inner @ ram.reduction.T)
+
+    @cached_property
+    def moments(self) -> TrueMoments:
+        """Moments of all variables at any values of the free rows, products included."""
+        return true_moments(self.problem.ram, self.problem.products)
+
+    @property
+    def loglik(self) -> float:
+        return self.solution.value - self.problem.covariate_logl
+
+    # ------------------------------------------------------------------ tables
+
+    def estimates(self, *, level: float = LEVEL) -> pd.DataFrame:
+        """One row a parameter; columns as `Fit.estimates()`. std_all has the outcomes' true variance."""
+        rows = self.rows
+        defined = defined_values(self.problem.table, rows)
+        errors = np.append(self._errors(rows.jacobian), self._errors(defined.jacobian))
+        columns = _inference(np.append(rows.value, defined.value), errors, "est", level=_checked(level))
+        metric: Metric
+        for metric in ("std_lv", "std_all"):
+            columns[metric] = self._standardized_at(self._free, metric)
+        return self._frame(columns)
+
+    def standardized(self, type: Metric = "std_all", *, level: float = LEVEL) -> pd.DataFrame:
+        """Standardized estimates with delta-method errors; columns as `Fit.standardized()`.
+
+        Outcomes have their true variance, with what the products explain. A product is in the units of its
+        factors: its path is b sd(x) sd(z) / sd(y) (Wen, Marsh & Hau, 2010).
+        """
+        ram, params = self.problem.ram, self.solution.params
+        value = self._standardized_at(self._free, type)
+        slopes = np.empty((len(value), ram.n_params))
+        for j, unit in enumerate(self.problem.units):
+            step = np.zeros(ram.n_params)
+            step[j] = STEP * unit
+            up = self._standardized_at(ram.free_values(params + step), type)
+            down = self._standardized_at(ram.free_values(params - step), type)
+            slopes[:, j] = (up - down) / (2.0 * step[j])
+        inverse = self._inverse
+        if inverse is None or self.problem.options.se == "none":
+            errors = np.full(len(value), np.nan)
+        else:
+            covariance = inverse @ self._meat @ inverse if self._robust else inverse
+            variance = ((slopes @ covariance) * slopes).sum(axis=1)
+            small = variance < (1e-8 * np.abs(slopes) @ np.sqrt(np.diagonal(covariance))) ** 2
+            errors = np.sqrt(np.where(small, 0.0, variance))
+            errors = np.where(np.abs(slopes * self.problem.units).max(axis=1) < 1e-8, 0.0, errors)
+        return self._frame(_inference(value, errors, "est_std", level=_checked(level)))
+
+    def _standardized_at(self, free: Array, metric: Metric) -> Array:
+        """Standardized rows and defined parameters at free rows (q,)."""
+        ram, table = self.problem.ram, self.problem.table
+        cov = self.moments(free)[1].copy()
+        place = {name: i for i, name in enumerate(ram.variables)}
+        for product in self.problem.products:
+            i = place[product.name]
+            cov[:, i, i] = np.prod([cov[:, place[f], place[f]] for f in product.factors], axis=0)
+        at = replace(implied(*ram.matrices(free), ram.n_observed, ram.places.sources), cov_all=cov)
+        scaled = standardize(table, ram, free, at, metric)
+        return np.append(scaled.value, defined_values(table, scaled).value)
+
+    def _errors(self, jacobian: Array) -> Array:
+        variance = ((jacobian @ self.covariance) * jacobian).sum(axis=1)
+        largest = np.abs(jacobian) @ np.sqrt(np.abs(np.diagonal(self.covariance)))
+        variance = np.where(np.abs(variance) < 1e-15 * largest**2, 0.0, variance)
+        return np.sqrt(np.where(variance < 0, np.nan, variance))
+
+    def _frame(self, columns: dict[str, Array]) -> pd.DataFrame:
+        keys = dict(_keys(self.problem.table))
+        block = keys.pop("block")
+        columns = {**keys, **columns}
+        if len(self.groups) > 1:
+            columns |= {"level": np.ones(len(block), dtype=int), "block": block}
+        frame = pd.DataFrame(columns)
+        phantom = frame["lhs"].isin(self.problem.table.options.products)
+        return frame[~phantom].reset_index(drop=True)
+
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of the free parameters, labelled lhs+op+rhs (with .g2 … for later groups)."""
+        rows = self.problem.table.rows
+        names = [
+            rows[n].name + (f".g{rows[n].block}" if rows[n].block > 1 else "")
+            for n in self.problem.ram.row_of_free
+        ]
+        return pd.DataFrame(self.covariance, index=names, columns=names)
+
+    def r_squared(self) -> pd.Series:
+        """Explained share of the true variance of every endogenous variable; by group where several."""
+        ram, table = self.problem.ram, self.problem.table
+        residual, total = ram.matrices(self._free)[1], self.moments(self._free)[1]
+        place = {name: i for i, name in enumerate(ram.variables)}
+        values: dict[Any, float] = {}
+        for row in table.rows:
+            if row.op in ("=~", "~"):
+                name = row.rhs if row.op == "=~" else row.lhs
+                g, i = row.block - 1, place[name]
+                key = (self.groups[g], name) if len(self.groups) > 1 else name
+                values[key] = 1.0 - residual[g, i, i] / total[g, i, i]
+        return pd.Series(values, name="r_squared", dtype=float)
+
+    def latent_moments(self) -> dict[str, dict[str, Any]]:
+        """Covariances and means of the latent variables with what the products add, by group label."""
+        mean, cov = self.moments(self._free)
+        p, products = self.problem.ram.n_observed, set(self.problem.table.options.products)
+        names = [n for n in self.problem.ram.variables[p:] if n not in products]
+        at = [i for i, n in enumerate(self.problem.ram.variables) if n in names]
+        return {
+            label: {
+                "cov": pd.DataFrame(cov[g][np.ix_(at, at)], index=names, columns=names),
+                "mean": pd.Series(mean[g, at], index=names),
+            }
+            for g, label in enumerate(self.groups)
+        }
+
+    # ------------------------------------------------------------------ fit and tests
+
+    @cached_property
+    def _scaling(self) -> tuple[float, float]:
+        """tr(A⁻¹B) of this and of the linear model: Yuan–Bentler's scaling times the parameters."""
+        own = float("nan") if self._inverse is None else float(np.sum(self._inverse * self._meat))
+        linear = self.problem.linear
+        robust = replace(linear, options=self.problem.options)
+        meat, information = robust.covariance.meat, robust.covariance.information
+        if meat is None or robust.covariance.singular:
+            return own, float("nan")
+        return own, float(np.trace(np.linalg.solve(information, meat)))
+
+    def measures(self) -> pd.Series:
+        """Likelihood-based measures, the test against the linear model, and that model's own fit.
+
+        npar, logl, aic, bic, bic2, ntotal; linear_logl, lr_chisq, lr_df, lr_pvalue (scaled for MLR);
+        linear_chisq, linear_df, linear_pvalue, linear_cfi, linear_tli, linear_rmsea, linear_srmr: χ² and
+        indices exist only for the model without products, whose saturated model is known. error_bound is the
+        quadrature's.
+        """
+        n, k = float(self.problem.sample.n_total), self.problem.ram.n_counted
+        values: dict[str, float] = {
+            "npar": float(k), "logl": self.loglik, "aic": aic(self.loglik, k), "bic": bic(self.loglik, k, n),
+            "bic2": bic(self.loglik, k, (n + 2.0) / 24.0), "ntotal": n, "error_bound": self.error_bound,
+            "linear_logl": self.problem.linear.logl,
+        }  # fmt: skip
+        chisq, df, pvalue = self._against_linear()
+        values.update(lr_chisq=chisq, lr_df=float(df), lr_pvalue=pvalue)
+        linear = self.linear.measures()
+        for name in ("chisq", "df", "pvalue", "cfi", "tli", "rmsea", "srmr"):
+            values[f"linear_{name}"] = float(linear.get(name, np.nan))
+        return pd.Series(values, name="measures", dtype=float)
+
+    def _against_linear(self) -> tuple[float, int, float]:
+        """Likelihood ratio against the model without the products, its df and p; NaN where not nested."""
+        df = self.problem.n_moved
+        if not self.problem.nested or df <= 0:
+            return float("nan"), df, float("nan")
+        chisq = 2.0 * (self.loglik - self.problem.linear.logl)
+        if self._robust:
+            own, linear = self._scaling
+            scaling = (own - linear) / df
+            chisq = chisq / scaling if scaling > 0 else float("nan")
+        return chisq, df, upper_tail(chisq, df)
+
+    @cached_property
+    def _tests(self) -> pd.DataFrame:
+        table, ram = self.problem.table, self.problem.ram
+        names = {p.name for p in self.problem.products}
+        paths: dict[str, list[int]] = {}
+        for i, row in enumerate(table.rows):
+            if row.op == "~" and row.rhs in names and row.free:
+                paths.setdefault(f"{row.lhs} ~ {row.rhs}", []).append(i)
+        terms = dict(paths)
+        if len(paths) > 1:
+            terms[ALL] = [i for index in paths.values() for i in index]
+        out = []
+        for term, index in terms.items():
+            slopes = self.rows.jacobian[index]
+            wald = wald_of(self.rows.value[index], slopes @ self.covariance @ slopes.T)
+            if len(index) == sum(len(i) for i in paths.values()) and self.problem.nested:
+                chisq, df, pvalue = self._against_linear()
+                converged = self.problem.linear.status.converged
+            else:
+                free = [x for x, number in enumerate(ram.row_of_free) if number in index]
+                chisq, df, pvalue, converged = self._against_fixed(np.array(free, dtype=np.intp))
+            out.append((term, df, chisq, pvalue, wald.statistic, wald.pvalue, converged))
+        columns = ["term", "df", "chisq_diff", "pvalue", "wald", "wald_pvalue", "converged"]
+        return pd.DataFrame(out, columns=columns)
+
+    def _against_fixed(self, free: Array) -> tuple[float, int, float, bool]:
+        """Likelihood ratio against this model with free rows (f,) at 0, by a search along the others."""
+        ram, solution = self.problem.ram, self.solution
+        held = ram.reduction[free]
+        _, singular, right = np.linalg.svd(held)
+        rank = int((singular > 1e-10).sum())
+        kept = right[rank:].T
+        fixed = np.linalg.lstsq(held, -ram.offset[free], rcond=None)[0]
+        along = Along(self.likelihood, kept, fixed)
+        start = kept.T @ (solution.params - fixed)
+        found = solve_latent(along, start, kept.T @ solution.information @ kept)
+        converged = found.outcome is Outcome.CONVERGED
+        chisq = 2.0 * (solution.value - found.value) if converged else float("nan")
+        if self._robust and converged:
+            scores = self.likelihood.case_scores(fixed + kept @ found.params) @ kept
+            restricted = float(np.trace(np.linalg.solve(found.information, scores.T @ scores)))
+            scaling = (self._scaling[0] - restricted) / rank
+            chisq = chisq / scaling if scaling > 0 else float("nan")
+        return chisq, rank, upper_tail(chisq, rank), converged
+
+    def interaction_test(self) -> pd.DataFrame:
+        return self._tests.copy()
+
+    # ------------------------------------------------------------------ probing and showing
+
+    @cached_property
+    def terms(self) -> EffectTerms:
+        from sem_models.moderation.probing.support import Support
+        from sem_models.moderation.probing.terms import EffectTerms
+
+        problem, ram = self.problem, self.problem.ram
+        products = {p.name: p.factors for p in self.statement.products}
+        names = tuple(n for n in ram.variables if n not in products)
+        place = {name: i for i, name in enumerate(ram.variables)}
+        keep = np.array([place[n] for n in names], dtype=np.intp)
+        mean, cov = self.moments(self._free)
+        factors = {f for parts in products.values() for f in parts}
+        support = {}
+        assert problem.sample.rows is not None
+        for name in names:
+            if place[name] < ram.n_observed and (
+                name in factors or name in problem.table.variables.predictors
+            ):
+                support[name] = Support.observed([r.values[:, place[name]] for r in problem.sample.rows])
+
+        def moments_at(free: Array) -> tuple[Array, Array]:
+            m, c = self.moments(free)
+            return m[..., keep], c[..., keep[:, None], keep]
+
+        return EffectTerms(
+            table=problem.table, value=self.rows.value, jacobian=self.rows.jacobian,
+            covariance=self.covariance, names=names, mean=mean[:, keep], cov=cov[:, keep[:, None], keep],
+            share=problem.sample.share, n=problem.sample.n_used, n_params=ram.n_counted, products=products,
+            support=support, method=self.method, header_line=f"{self.title} · {self.header.line()}",
+            free=self._free, moments=moments_at,
+        )  # fmt: skip
+
+    def summary(self) -> Any:
+        from sem_models.moderation.latent.summary import LatentSummary
+
+        return LatentSummary(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.summary()._repr_html_())
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """A likelihood on the plane params = fixed + kept @ x, kept (k, j) orthonormal."""
+
+    likelihood: Likelihood
+    kept: Array
+    fixed: Array
+
+    @property
+    def ram(self) -> Any:
+        return self.likelihood.ram
+
+    def value_and_gradient(self, params: Array) -> tuple[float, Array] | None:
+        found = self.likelihood.value_and_gradient(self.fixed + self.kept @ params)
+        return None if found is None else (found[0], found[1] @ self.kept)
+
+    def case_scores(self, params: Array) -> Array:
+        return self.likelihood.case_scores(self.fixed + self.kept @ params) @ self.kept
+
+    def information(self, params: Array) -> Array:
+        return self.kept.T @ self.likelihood.information(self.fixed + self.kept @ params) @ self.kept
