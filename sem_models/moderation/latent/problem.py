@@ -38,7 +38,8 @@ class Problem:
     ram has a variable without items, mean or variance (a phantom) for each of `products`; linear is the model
     without them at its maximum likelihood estimates, whose log-likelihood is that of `ram` with all product
     paths at 0. start (k,) are those estimates as parameters of `ram`, product paths at their start() values
-    or 0, negative variances at a small positive value; units (k,) sizes of the parameters; moved (k,) tells the parameters that move a product's path.
+    or 0, negative variances at a small positive value; units (k,) sizes of the parameters; moved (k,) tells
+    the parameters that move a product's path.
     """
 
     statement: Statement

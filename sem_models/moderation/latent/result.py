@@ -307,16 +307,19 @@ class LatentModeration(Moderation):
 
     # ------------------------------------------------------------------ fit and tests
 
-    @cached_property
-    def _scaling(self) -> tuple[float, float]:
-        """tr(A⁻¹B) of this and of the linear model: Yuan–Bentler's scaling times the parameters."""
-        own = float("nan") if self._inverse is None else float(np.sum(self._inverse * self._meat))
-        linear = self.problem.linear
-        robust = replace(linear, options=self.problem.options)
-        meat, information = robust.covariance.meat, robust.covariance.information
-        if meat is None or robust.covariance.singular:
-            return own, float("nan")
-        return own, float(np.trace(np.linalg.solve(information, meat)))
+    def _scaling(self, held: Array) -> float:
+        """Scaling of the likelihood ratio against held @ params = const, held (h, k), at the estimates.
+
+        The mean of its limiting distribution by Satorra (2000, in Innovations in Multivariate Statistical
+        Analysis, p. 233–247), with information and scores in place of moments: never negative.
+        """
+        information, kept = self.solution.information, _null_space(held)
+        try:
+            full = np.trace(np.linalg.solve(information, self._meat))
+            part = np.trace(np.linalg.solve(kept.T @ information @ kept, kept.T @ self._meat @ kept))
+        except np.linalg.LinAlgError:
+            return float("nan")
+        return float((full - part) / (held.shape[1] - kept.shape[1]))
 
     def measures(self) -> pd.Series:
         """Likelihood-based measures, the test against the linear model, and that model's own fit.
@@ -346,9 +349,7 @@ class LatentModeration(Moderation):
             return float("nan"), df, float("nan")
         chisq = 2.0 * (self.loglik - self.problem.linear.logl)
         if self._robust:
-            own, linear = self._scaling
-            scaling = (own - linear) / df
-            chisq = chisq / scaling if scaling > 0 else float("nan")
+            chisq /= self._scaling(np.eye(self.problem.ram.n_params)[self.problem.moved])
         return chisq, df, upper_tail(chisq, df)
 
     @cached_property
@@ -364,8 +365,9 @@ class LatentModeration(Moderation):
             terms[ALL] = [i for index in paths.values() for i in index]
         out = []
         for term, index in terms.items():
-            slopes = self.rows.jacobian[index]
-            wald = wald_of(self.rows.value[index], slopes @ self.covariance @ slopes.T)
+            apart = list({table.rows[i].label or i: i for i in index}.values())
+            slopes = self.rows.jacobian[apart]
+            wald = wald_of(self.rows.value[apart], slopes @ self.covariance @ slopes.T)
             if len(index) == sum(len(i) for i in paths.values()) and self.problem.nested:
                 chisq, df, pvalue = self._against_linear()
                 converged = self.problem.linear.status.converged
@@ -380,9 +382,8 @@ class LatentModeration(Moderation):
         """Likelihood ratio against this model with free rows (f,) at 0, by a search along the others."""
         ram, solution = self.problem.ram, self.solution
         held = ram.reduction[free]
-        _, singular, right = np.linalg.svd(held)
-        rank = int((singular > 1e-10).sum())
-        kept = right[rank:].T
+        kept = _null_space(held)
+        rank = held.shape[1] - kept.shape[1]
         fixed = np.linalg.lstsq(held, -ram.offset[free], rcond=None)[0]
         along = Along(self.likelihood, kept, fixed)
         start = kept.T @ (solution.params - fixed)
@@ -390,13 +391,11 @@ class LatentModeration(Moderation):
         converged = found.outcome is Outcome.CONVERGED
         chisq = 2.0 * (solution.value - found.value) if converged else float("nan")
         if self._robust and converged:
-            scores = self.likelihood.case_scores(fixed + kept @ found.params) @ kept
-            restricted = float(np.trace(np.linalg.solve(found.information, scores.T @ scores)))
-            scaling = (self._scaling[0] - restricted) / rank
-            chisq = chisq / scaling if scaling > 0 else float("nan")
+            chisq /= self._scaling(held)
         return chisq, rank, upper_tail(chisq, rank), converged
 
     def interaction_test(self) -> pd.DataFrame:
+        """As `Moderation.interaction_test()`; scaled for MLR (Satorra, 2000)."""
         return self._tests.copy()
 
     # ------------------------------------------------------------------ probing and showing
@@ -440,6 +439,12 @@ class LatentModeration(Moderation):
 
     def _repr_html_(self) -> str:
         return str(self.summary()._repr_html_())
+
+
+def _null_space(held: Array) -> Array:
+    """An orthonormal basis (k, j) of the directions that leave held @ x (h,) as it is."""
+    _, singular, right = np.linalg.svd(held)
+    return np.asarray(right[int((singular > 1e-10).sum()) :].T)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def simulated(n: int, seed: int, b: float = 0.4) -> pd.DataFrame:
-    """X and Z correlated, Y with their product, W and V after it; two groups, two covariates, 10 % missing."""
+    """X and Z correlated, Y with their product, W and V after it; two groups, two covariates."""
     rng = np.random.default_rng(seed)
     c1, c2 = rng.normal(size=n), (rng.random(n) < 0.4).astype(float)
     x = rng.normal(size=n) + 0.2 * c1
