@@ -291,8 +291,8 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         sm.SpecError, ["reference_group='activ'", "Did you mean"],
     ),
     "moderation method that is not built": (
-        lambda: sm.moderate(PATH, survey(), method="lms"),
-        sm.SpecError, ["lms", "groups"],
+        lambda: sm.moderate(PATH, survey(), method="lsem"),
+        sm.SpecError, ["lsem", "groups"],
     ),
 }  # fmt: skip
 

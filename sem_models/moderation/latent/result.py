@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.fit import _provenance
 from sem_models.estimation.kernels import Implied, implied
 from sem_models.estimation.optimizer import Outcome
@@ -18,12 +19,13 @@ from sem_models.inference.definitions import defined_values
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import aic, bic
 from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
-from sem_models.inference.standardized import Metric, Values, row_values, standardize
+from sem_models.inference.standardized import Metric, Values, row_values
 from sem_models.inference.test_statistics import upper_tail
 from sem_models.model.ram import Array
 from sem_models.moderation.latent.likelihood import Likelihood
 from sem_models.moderation.latent.problem import Problem
 from sem_models.moderation.latent.solve import LatentSolution, solve_latent
+from sem_models.moderation.latent.standardization import Standardization
 from sem_models.moderation.latent.true_moments import TrueMoments, true_moments
 from sem_models.moderation.result import Moderation
 from sem_models.moderation.statement import Statement
@@ -31,9 +33,8 @@ from sem_models.moderation.statement import Statement
 if TYPE_CHECKING:
     from sem_models.moderation.probing.terms import EffectTerms
 
-STEP = 1e-5
-"""Relative step of the central differences behind the errors of standardized estimates."""
-
+Errors = Literal["rescaled", "delta"]
+ERRORS = ("rescaled", "delta")
 ALL = "all products"
 
 
@@ -184,12 +185,19 @@ class LatentModeration(Moderation):
         return self._inverse is None
 
     @cached_property
-    def covariance(self) -> Array:
-        """Covariance of the free rows (q, q): inverse observed information, or the sandwich for MLR."""
-        ram, inverse = self.problem.ram, self._inverse
+    def _params_covariance(self) -> Array | None:
+        """Covariance of the parameters (k, k): inverse observed information, or the sandwich for MLR."""
+        inverse = self._inverse
         if inverse is None or self.problem.options.se == "none":
+            return None
+        return inverse @ self._meat @ inverse if self._robust else inverse
+
+    @cached_property
+    def covariance(self) -> Array:
+        """The same for the free rows (q, q); NaN where it does not exist."""
+        ram, inner = self.problem.ram, self._params_covariance
+        if inner is None:
             return np.full((ram.n_free, ram.n_free), np.nan)
-        inner = inverse @ self._meat @ inverse if self._robust else inverse
         return np.asarray(ram.reduction @ inner @ ram.reduction.T)
 
     @cached_property
@@ -211,46 +219,34 @@ class LatentModeration(Moderation):
         columns = _inference(np.append(rows.value, defined.value), errors, "est", level=_checked(level))
         metric: Metric
         for metric in ("std_lv", "std_all"):
-            columns[metric] = self._standardized_at(self._free, metric)
+            columns[metric] = self._scale(self._free, metric)
         return self._frame(columns)
 
-    def standardized(self, type: Metric = "std_all", *, level: float = LEVEL) -> pd.DataFrame:
+    def standardized(
+        self, type: Metric = "std_all", *, level: float = LEVEL, errors: Errors = "rescaled"
+    ) -> pd.DataFrame:
         """Standardized estimates with delta-method errors; columns as `Fit.standardized()`.
 
         Outcomes have their true variance, with what the products explain. A product is in the units of its
-        factors: its path is b sd(x) sd(z) / sd(y) (Wen, Marsh & Hau, 2010).
+        factors: its path is b sd(x) sd(z) / sd(y) (Wen, Marsh & Hau, 2010), and its variance, a row of its
+        own here, Var(xz) / (Var(x) Var(z)). errors "rescaled" take the products' own variances as known, as
+        modsem does; "delta" count their sampling error too.
         """
-        ram, params = self.problem.ram, self.solution.params
-        value = self._standardized_at(self._free, type)
-        slopes = np.empty((len(value), ram.n_params))
-        for j, unit in enumerate(self.problem.units):
-            step = np.zeros(ram.n_params)
-            step[j] = STEP * unit
-            up = self._standardized_at(ram.free_values(params + step), type)
-            down = self._standardized_at(ram.free_values(params - step), type)
-            slopes[:, j] = (up - down) / (2.0 * step[j])
-        inverse = self._inverse
-        if inverse is None or self.problem.options.se == "none":
-            errors = np.full(len(value), np.nan)
+        if errors not in ERRORS:
+            raise SpecError(f"errors={errors!r} is unknown. {did_you_mean(errors, ERRORS, noun='choices')}")
+        value = self._scale(self._free, type)
+        covariance = self._params_covariance
+        if covariance is None:
+            error = np.full(len(value), np.nan)
         else:
-            covariance = inverse @ self._meat @ inverse if self._robust else inverse
-            variance = ((slopes @ covariance) * slopes).sum(axis=1)
-            small = variance < (1e-8 * np.abs(slopes) @ np.sqrt(np.diagonal(covariance))) ** 2
-            errors = np.sqrt(np.where(small, 0.0, variance))
-            errors = np.where(np.abs(slopes * self.problem.units).max(axis=1) < 1e-8, 0.0, errors)
-        return self._frame(_inference(value, errors, "est_std", level=_checked(level)))
+            scale = self._scale.holding(self._free) if errors == "rescaled" else self._scale
+            error = scale.errors(self.solution.params, covariance, type)
+        columns = _inference(value, error, "est_std", level=_checked(level))
+        return self._frame(columns, variances=True)
 
-    def _standardized_at(self, free: Array, metric: Metric) -> Array:
-        """Standardized rows and defined parameters at free rows (q,)."""
-        ram, table = self.problem.ram, self.problem.table
-        cov = self.moments(free)[1].copy()
-        place = {name: i for i, name in enumerate(ram.variables)}
-        for product in self.problem.products:
-            i = place[product.name]
-            cov[:, i, i] = np.prod([cov[:, place[f], place[f]] for f in product.factors], axis=0)
-        at = replace(implied(*ram.matrices(free), ram.n_observed, ram.places.sources), cov_all=cov)
-        scaled = standardize(table, ram, free, at, metric)
-        return np.append(scaled.value, defined_values(table, scaled).value)
+    @cached_property
+    def _scale(self) -> Standardization:
+        return Standardization(self.problem, self.moments)
 
     def _errors(self, jacobian: Array) -> Array:
         variance = ((jacobian @ self.covariance) * jacobian).sum(axis=1)
@@ -258,15 +254,18 @@ class LatentModeration(Moderation):
         variance = np.where(np.abs(variance) < 1e-15 * largest**2, 0.0, variance)
         return np.sqrt(np.where(variance < 0, np.nan, variance))
 
-    def _frame(self, columns: dict[str, Array]) -> pd.DataFrame:
+    def _frame(self, columns: dict[str, Array], *, variances: bool = False) -> pd.DataFrame:
+        """Columns by row without the phantoms', but for their variances if asked for."""
         keys = dict(_keys(self.problem.table))
         block = keys.pop("block")
         columns = {**keys, **columns}
         if len(self.groups) > 1:
             columns |= {"level": np.ones(len(block), dtype=int), "block": block}
         frame = pd.DataFrame(columns)
-        phantom = frame["lhs"].isin(self.problem.table.options.products)
-        return frame[~phantom].reset_index(drop=True)
+        hidden = frame["lhs"].isin(self.problem.table.options.products)
+        if variances:
+            hidden &= frame["op"] != "~~"
+        return frame[~hidden].reset_index(drop=True)
 
     def vcov(self) -> pd.DataFrame:
         """Covariance matrix of the free parameters, labelled lhs+op+rhs (with .g2 … for later groups)."""
