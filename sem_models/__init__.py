@@ -23,6 +23,8 @@ _PUBLIC = {
     "scorecard": "sem_models.findings.scorecard",
     "preregister": "sem_models.findings.preregistration",
     "priorities": "sem_models.findings.priorities",
+    "trade_off": "sem_models.findings.trade_off",
+    "what_if": "sem_models.findings.what_if",
     "SEMError": "sem_models.errors",
     "SpecError": "sem_models.errors",
     "DataError": "sem_models.errors",
@@ -52,6 +54,8 @@ __all__ = [
     "priorities",
     "probe",
     "scorecard",
+    "trade_off",
+    "what_if",
 ]
 
 if TYPE_CHECKING:
@@ -62,6 +66,8 @@ if TYPE_CHECKING:
     from sem_models.findings.preregistration import preregister
     from sem_models.findings.priorities import priorities
     from sem_models.findings.scorecard import scorecard
+    from sem_models.findings.trade_off import trade_off
+    from sem_models.findings.what_if import what_if
     from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
     from sem_models.model.spec import ModelSpec, catalogue_names, load

@@ -13,6 +13,7 @@ from scipy.special import ndtr, ndtri
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.inference.definitions import evaluate, label_values
 from sem_models.inference.effect_values import Kind, Scale, effect_value
+from sem_models.inference.fieller import fieller_set
 from sem_models.model.expressions import Binary, Expression
 from sem_models.model.ram import Array
 from sem_models.model.syntax import parse_expression
@@ -186,7 +187,10 @@ def evaluate_contrast(solved: Solved, contrast: Contrast) -> ContrastResult:
         tree = parse_expression(contrast.expression)
         assert isinstance(tree, Binary)
         known = _known(solved, contrast, contrast.group, tree)
-        lower, upper, note = _fieller(solved, evaluate(tree.left, known), evaluate(tree.right, known), half)
+        (top, top_slope), (bottom, bottom_slope) = evaluate(tree.left, known), evaluate(tree.right, known)
+        slopes = np.stack([top_slope, bottom_slope])
+        found = fieller_set(float(top), float(bottom), slopes @ solved.covariance.free @ slopes.T, half)
+        lower, upper, note = found.lower, found.upper, found.note
     pvalue = 2.0 * float(ndtr(-abs(z))) if z == z else float("nan")
     return ContrastResult(
         contrast, float(value), se, float(z), pvalue, float(lower), float(upper),
@@ -302,32 +306,6 @@ def _in_group(solved: Solved, name: str, group: str, g: int) -> int | None:
             if row.label == label and (not group or row.block == g + 1):
                 return i
     return None
-
-
-def _fieller(
-    solved: Solved, top: tuple[float, Array], bottom: tuple[float, Array], half: float
-) -> tuple[float, float, str]:
-    """Limits of the values r with |a − r b| ≤ z √var(a − r b). Fieller (1954), JRSS B 16, 175–185."""
-    (a, slope_a), (b, slope_b) = top, bottom
-    v = np.stack([slope_a, slope_b]) @ solved.covariance.free @ np.stack([slope_a, slope_b]).T
-    quadratic = b * b - half**2 * v[1, 1]
-    middle = a * b - half**2 * v[0, 1]
-    constant = a * a - half**2 * v[0, 0]
-    inside = middle**2 - quadratic * constant
-    nan = float("nan")
-    if not np.isfinite(inside):
-        return nan, nan, "No standard errors."
-    if quadratic > 0:
-        root = float(np.sqrt(max(inside, 0.0)))
-        return (middle - root) / quadratic, (middle + root) / quadratic, ""
-    if inside <= 0:
-        return -np.inf, np.inf, "Unbounded: the denominator may be zero, and any ratio is possible."
-    root = float(np.sqrt(inside))
-    low, high = sorted(((middle - root) / quadratic, (middle + root) / quadratic))
-    return (
-        -np.inf, np.inf,
-        f"Disjoint: the denominator may be zero; the set is all ratios below {low:.4g} or above {high:.4g}.",
-    )  # fmt: skip
 
 
 def _defined(solved: Solved, contrast: Contrast) -> str:
