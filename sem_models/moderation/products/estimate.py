@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.fit import fit
-from sem_models.estimation.options import Options, resolve
-from sem_models.model.ram import Array
+from sem_models.estimation.options import resolve
 from sem_models.model.syntax import point_at
 from sem_models.model.table import TableOptions
-from sem_models.moderation.products.columns import Centering, product_columns, weighted_mean
+from sem_models.moderation.products.columns import Centering
+from sem_models.moderation.products.frame import SCOPES, Scope, product_frame
 from sem_models.moderation.products.model import ResidualCovariances, product_model, residual_covariances
 from sem_models.moderation.products.pairs import Matching, Measured, matching, measured_products
 from sem_models.moderation.products.result import ProductModeration
 from sem_models.moderation.statement import Statement, check_factors, model_text, read_statement
-from sem_models.observed.design import weight_column
 from sem_models.observed.preparation import chosen_groups, standardized_columns
-from sem_models.observed.sample import group_labels, membership_of, numeric_columns
+from sem_models.observed.sample import group_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +30,11 @@ METHODS: dict[str, Centering] = {"dblcent": "double", "uca": "items", "rca": "re
 OPTIONS = ("match", "match_recycle", "res_cov_method", "res_cov_across", "centering")
 """Options of the product-indicator methods, beside those of `sm.fit`."""
 
-SCOPES = ("within", "overall")
-
 
 def moderate_by_products(
     model: Any, data: Any, *, method: str, match: bool | Matching | None = None, match_recycle: bool = False,
     res_cov_method: ResidualCovariances | None = None, res_cov_across: bool = True,
-    centering: Literal["within", "overall"] = "within", estimator: str = "ML", missing: str = "listwise",
+    centering: Scope = "within", estimator: str = "ML", missing: str = "listwise",
     group: str | None = None, group_equal: str | Sequence[str] = (),
     group_partial: str | Sequence[str] = (), ordered: Sequence[str] | bool = (), engine: str = "native",
     seed: int | None = None, **options: Any,
@@ -86,9 +81,12 @@ def moderate_by_products(
     products, full = _built(
         text, method, how, bool(match_recycle), freed, bool(res_cov_across), resolved.table, labels, strengths
     )
-    frame, centers = _with_products(frame, products, METHODS[method], resolved, labels, centering)
+    data = product_frame(
+        frame, products, METHODS[method], group=group, labels=labels, scope=centering,
+        sampling_weights=resolved.rows.sampling_weights,
+    )  # fmt: skip
     found = fit(
-        full, frame, estimator=estimator, missing=missing, group=group, group_equal=group_equal,
+        full, data.frame, estimator=estimator, missing=missing, group=group, group_equal=group_equal,
         group_partial=group_partial, engine=engine, seed=seed, **options,
     )  # fmt: skip
     settings = {
@@ -97,7 +95,7 @@ def moderate_by_products(
     }  # fmt: skip
     found = replace(found, spec_id=getattr(model, "id", None) or (model if _is_name(model) else "custom"))
     return ProductModeration(
-        found, statement, method if products else "sem", products, centers, settings
+        found, statement, method if products else "sem", products, data.centers, data.shifts, settings
     )  # fmt: skip
 
 
@@ -134,53 +132,6 @@ def _strengths(statement: Statement, frame: pd.DataFrame, missing: str) -> tuple
     return tuple(zip(loadings["rhs"], loadings["std_all"].abs(), strict=True))
 
 
-def _with_products(
-    frame: pd.DataFrame, products: tuple[Measured, ...], how: Centering, options: Options,
-    labels: tuple[str, ...], centering: str,
-) -> tuple[pd.DataFrame, dict[str, tuple[float, ...]]]:  # fmt: skip
-    """The data with the columns of the product indicators, and the means of factors that are columns."""
-    import pandas as pd
-
-    if not products:
-        return frame, {}
-    items = list(dict.fromkeys(item for m in products for item in m.items))
-    place = {item: k for k, item in enumerate(items)}
-    values = numeric_columns(frame, items)
-    _refuse_constant(values, items, products)
-    weight = None
-    if options.rows.sampling_weights is not None:
-        weight = weight_column(frame, options.rows.sampling_weights)
-    membership = None
-    if options.group is not None:
-        membership = membership_of(frame[options.group], labels)
-        if centering == "overall":
-            membership = np.where(membership >= 0, 0, -1)
-    columns = product_columns(
-        values,
-        [[place[item] for item in i.items] for m in products for i in m.indicators],
-        [tuple(place[item] for item in m.items) for m in products for _ in m.indicators],
-        how=how, membership=membership, weight=weight,
-    )  # fmt: skip
-    names = [i.name for m in products for i in m.indicators]
-    clash = [n for n in names if n in frame.columns]
-    kept = frame.drop(columns=clash) if clash else frame
-    added = pd.DataFrame(columns, columns=pd.Index(names), index=frame.index)
-    factors = [f for m in products for f in m.product.factors if f in place and f not in m.product.latent]
-    centers = {}
-    for name in dict.fromkeys(factors):
-        column = values[:, [place[name]]]
-        centers[name] = tuple(_center(column, weight, membership, g) for g in range(len(labels)))
-    return pd.concat([kept, added], axis=1), centers
-
-
-def _center(column: Array, weight: Array | None, membership: Any, group: int) -> float:
-    """The mean that was taken from a column in one group."""
-    rows = np.full(len(column), True)
-    if membership is not None:
-        rows = membership == (group if membership.max() > 0 else 0)
-    return float(weighted_mean(column[rows], np.ones(int(rows.sum())) if weight is None else weight[rows])[0])
-
-
 def _refuse(data: Any, ordered: Any, options: Mapping[str, Any]) -> None:
     if ordered is True or (not isinstance(ordered, bool) and len(tuple(ordered or ()))):
         raise SpecError(
@@ -208,20 +159,6 @@ def _refuse_measured(statement: Statement) -> None:
                     "Remove the line, or use sm.fit with columns of your own.",
                 )
             )  # fmt: skip
-
-
-def _refuse_constant(values: Array, items: Sequence[str], products: tuple[Measured, ...]) -> None:
-    """DataError for a factor or an item of one that does not vary: its products would be no products."""
-    with np.errstate(invalid="ignore"):
-        low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
-    for name, constant in zip(items, low == high, strict=True):
-        if constant:
-            product = next(m.product for m in products if name in m.items)
-            what = f"The moderator '{name}'" if name in product.factors else f"The item '{name}'"
-            raise DataError(
-                f"{what} of the product '{product.name}' is constant: all answers are the same, so nothing "
-                "can depend on it. Leave it out of the model."
-            )
 
 
 def _rows(data: Any) -> pd.DataFrame:

@@ -33,7 +33,7 @@ class ProductModeration(Moderation):
 
     fit is the model with the products as latent variables named as written ("EDS:ACT"); products say which
     columns measure them; centers hold the means that were taken from columns that are factors themselves,
-    by group.
+    by group; shifts, by item and group, what was taken from items more than their group's mean.
     """
 
     fit: Fit
@@ -41,6 +41,7 @@ class ProductModeration(Moderation):
     by: str
     products: tuple[Measured, ...]
     centers: Mapping[str, tuple[float, ...]]
+    shifts: Mapping[str, tuple[float, ...]]
     settings: Mapping[str, Any]
 
     @property
@@ -53,7 +54,7 @@ class ProductModeration(Moderation):
 
     @cached_property
     def terms(self) -> EffectTerms:
-        return product_terms(self.fit, self.method, self.title, self.centers)
+        return product_terms(self.fit, self.method, self.title, self.products, self.centers, self.shifts)
 
     @property
     def status(self) -> Status:

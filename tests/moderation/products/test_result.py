@@ -10,7 +10,7 @@ import sem_models as sm
 from sem_models.errors import SpecError
 from sem_models.moderation.products.result import ProductModeration
 
-from .conftest import MODEL
+from .conftest import MODEL, customers
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +130,30 @@ def test_a_saved_fit_keeps_its_standardized_interaction(result: ProductModeratio
     path = result.fit.save(Path(str(tmp_path)) / "fit.sem")
     again = sm.load_fit(path)
     pd.testing.assert_frame_equal(again.standardized(), result.fit.standardized())
+
+
+@pytest.mark.parametrize(
+    ("options", "near"),
+    [
+        ({}, 1e-9),
+        ({"group_equal": ("loadings", "intercepts")}, 0.02),
+        ({"centering": "overall"}, 0.04),  # b₃ times the distance of the means is .14
+    ],
+)
+def test_slopes_are_the_same_wherever_the_items_are_centered(options: dict[str, object], near: float) -> None:
+    """Groups whose X and Z lie apart: the slope at one place of Z, however the product is made."""
+    frame = customers(1500, 12)
+    new = (frame["kind"] == "new").to_numpy()
+    for i, loading in enumerate((1.0, 0.9, 0.8)):
+        for stem, shift in (("x", 0.5), ("z", 1.0)):
+            frame[f"{stem}{i + 1}"] += np.where(new, shift * loading, 0.0)
+    plain = sm.moderate(MODEL, frame, group="kind", match=True)
+    other = sm.moderate(MODEL, frame, group="kind", match=True, **options)
+    means = {str(label): float(part["z1"].mean()) for label, part in frame.groupby("kind")}
+    for label in plain.groups:
+        # Z is 0 at its group's mean, with equal intercepts at the first group's
+        origin = means[plain.groups[0]] if "group_equal" in options else means[label]
+        at = np.array([0.0, 0.5])
+        one = plain.simple_slopes("Y", "X", "Z", values=at, group=label)["est"].to_numpy()
+        two = other.simple_slopes("Y", "X", "Z", values=at + means[label] - origin, group=label)
+        assert two["est"].to_numpy() == pytest.approx(one, abs=near)
