@@ -76,7 +76,7 @@ class QuasiLikelihood:
         inputs = self._inputs(self._moments(point)[1])
         found = row_terms(inputs, self.at.plan)
         assert found is not None
-        added = added_curvature(inputs, found, summed(found.slopes, self.rows), params, self.at, self.rows)
+        added = added_curvature(inputs, summed(found.slopes, self.rows), params, self.at, self.rows)
         return np.asarray(self.sample.n * self.normal.hessian(point) - added)
 
     def error_bound(self, params: Array) -> float:

@@ -26,13 +26,17 @@ from sem_models.moderation.latent.quasi_moments import (
     seen_inverse,
 )
 from sem_models.moderation.latent.quasi_row_curvature import row_curvature
-from sem_models.moderation.latent.quasi_rows import RowInputs, RowTerms
+from sem_models.moderation.latent.quasi_rows import RowInputs
+from sem_models.observed.rows import pieces
 
 STEP = 1e-30
 """Length of a complex step: no difference is taken, so that it may be as small as can be."""
 
 BATCH = 4_000
 """Patterns times directions of a batch."""
+
+PIECE = 16_384
+"""Rows whose second derivatives are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,10 @@ def _sizes(at: Layout) -> Sizes:
 
 
 def added_curvature(
-    inputs: RowInputs, terms: RowTerms, slopes: QuasiMoments, params: Array, at: Layout, rows: SortedRows
+    inputs: RowInputs, slopes: QuasiMoments, params: Array, at: Layout, rows: SortedRows
 ) -> Array:
     """∂²/∂params² (k, k) of the added part; `slopes` are its derivatives by the moments, summed."""
-    second = _second_by_moments(inputs, terms, at, rows)
+    second = _second_by_moments(inputs, at, rows)
     k = len(params)
     jac = np.empty((k, len(second), second.shape[-1]))
     bend = np.empty((k, k))
@@ -99,9 +103,9 @@ def added_scores(slopes: RowInputs, params: Array, at: Layout, rows: SortedRows)
         jac = _flat(moments, at).imag / STEP  # (d, t, c)
         for t, (low, high) in enumerate(zip(rows.start[:-1], rows.start[1:], strict=True)):
             affine = jac[:, t, : (m + r) * (p + 1)].reshape(-1, m + r, p + 1)
-            moved = np.einsum("np,dqp->ndq", design[low:high], affine, optimize=True)
-            out[low:high, chosen] = (moved * lead[low:high, None, :]).sum(-1)
-            out[low:high, chosen] += shared[low:high] @ jac[:, t, (m + r) * (p + 1) :].T
+            out[low:high, chosen] = shared[low:high] @ jac[:, t, (m + r) * (p + 1) :].T
+            for q in range(m + r):
+                out[low:high, chosen] += lead[low:high, q, None] * (design[low:high] @ affine[:, q].T)
     return out
 
 
@@ -126,19 +130,21 @@ def _directions(params: Array, at: Layout) -> Iterator[tuple[slice, Arrows, Quas
         yield chosen, here, moments, within
 
 
-def _second_by_moments(inputs: RowInputs, terms: RowTerms, at: Layout, rows: SortedRows) -> Array:
+def _second_by_moments(inputs: RowInputs, at: Layout, rows: SortedRows) -> Array:
     """Σ over the rows of each pattern of ∂²/∂c², in the coordinates of `_flat`, (t, c, c)."""
     sizes = _sizes(at)
     lead, p = sizes.m + sizes.r, at.ram.n_observed
     wide = lead * (p + 1)
     out = np.zeros((rows.n_patterns, wide + sizes.shared, wide + sizes.shared))
-    by_row = row_curvature(inputs, terms, at.plan)
-    design = np.vstack([rows.values, np.ones(by_row.shape[-1])])
-    for t, (low, high) in enumerate(zip(rows.start[:-1], rows.start[1:], strict=True)):
-        x, h = design[:, low:high], by_row[..., low:high]
-        both = (h[:lead, :lead, None] * x) @ x.T
-        out[t, :wide, :wide] = both.swapaxes(1, 2).reshape(wide, wide)
-        out[t, :wide, wide:] = (h[:lead, lead:] @ x.T).swapaxes(1, 2).reshape(wide, -1)
-        out[t, wide:, wide:] = h[lead:, lead:].sum(axis=-1)
+    for piece in pieces(rows.values.shape[1], PIECE):
+        curves = row_curvature(inputs.only(piece), at.plan)
+        design = np.vstack([rows.values[:, piece], np.ones(curves.shape[-1])])
+        for t in range(rows.pattern[piece.start], rows.pattern[piece.stop - 1] + 1):
+            own = slice(max(rows.start[t] - piece.start, 0), rows.start[t + 1] - piece.start)
+            x, h = design[:, own], curves[..., own]
+            both = (h[:lead, :lead, None] * x) @ x.T
+            out[t, :wide, :wide] += both.swapaxes(1, 2).reshape(wide, wide)
+            out[t, :wide, wide:] += (h[:lead, lead:] @ x.T).swapaxes(1, 2).reshape(wide, -1)
+            out[t, wide:, wide:] += h[lead:, lead:].sum(axis=-1)
     out[:, wide:, :wide] = np.swapaxes(out[:, :wide, wide:], -1, -2)
     return out

@@ -17,7 +17,7 @@ import numpy as np
 
 from sem_models.model.ram import Array, IntArray
 from sem_models.moderation.latent.quadratic_plan import QuadraticPlan
-from sem_models.moderation.latent.quasi_rows import RowInputs, RowTerms
+from sem_models.moderation.latent.quasi_rows import RowInputs, RowTerms, row_terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,10 @@ def coordinates(plan: QuadraticPlan) -> Coordinates:
     )
 
 
-def row_curvature(x: RowInputs, terms: RowTerms, plan: QuadraticPlan) -> Array:
+def row_curvature(x: RowInputs, plan: QuadraticPlan) -> Array:
     """∂²/∂c² of every row's term, (c, c, N)."""
+    terms = row_terms(x, plan)
+    assert terms is not None, "the likelihood is only differentiated where it exists"
     at = coordinates(plan)
     n_rows = x.a.shape[-1]
     r = len(plan.targets)

@@ -31,6 +31,12 @@ class RowInputs:
     phi: Array
     v_mat: Array
 
+    def only(self, piece: slice) -> RowInputs:
+        """The same of some rows."""
+        whole = (self.a, self.t, self.gamma, self.k_mat, self.phi, self.v_mat)
+        n = self.a.shape[-1]
+        return RowInputs(*(part[..., piece] if part.shape[-1] == n else part for part in whole))
+
 
 @dataclass(frozen=True, slots=True)
 class RowTerms:

@@ -205,6 +205,15 @@ def test_derivatives_agree_with_central_differences(
     assert np.abs(curves - information).max() < INFORMATION * np.abs(information).max()
 
 
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_rows_in_pieces_add_up_to_the_same_information(holes: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    quasi = likelihood(MODELS["interaction"], customers(50, holes=holes))
+    params = somewhere(quasi)
+    whole = quasi.information(params)
+    monkeypatch.setattr("sem_models.moderation.latent.quasi_curvature.PIECE", 7)
+    np.testing.assert_allclose(quasi.information(params), whole, rtol=1e-9, atol=1e-9 * np.abs(whole).max())
+
+
 def test_case_scores_come_in_the_order_of_the_rows() -> None:
     data = customers(30, holes=0.3)
     quasi = likelihood(MODELS["interaction"], data)
