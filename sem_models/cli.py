@@ -16,7 +16,9 @@ from sem_models.runs.threads import one_thread
 if TYPE_CHECKING:
     from sem_models.reports import Study, Written
 
-NOTEBOOKS = ("01_screen_the_survey", "02_measure_and_structure", "03_moderation_by_activity")
+NOTEBOOKS = (
+    "01_screen_the_survey", "02_measure_and_structure", "03_moderation_by_activity", "04_latent_moderation",
+)  # fmt: skip
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -97,7 +99,7 @@ def report(
 
 @app.command()
 def demo(out: Annotated[str, typer.Option(help="Folder for all that is written.")] = "demo_output") -> None:
-    """The main job on the bundled, simulated example: three notebooks and the report."""
+    """The main job on the bundled, simulated example: the notebooks and the report."""
     from sem_models import runs
     from sem_models.runs.data import EXAMPLE, data_file
     from sem_models.runs.notebook import writable

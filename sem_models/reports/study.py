@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from data_schemas import Survey
     from sem_models.model.spec import ModelSpec
+    from sem_models.moderation.result import Moderation
 
-SECTIONS = ("screening", "measurement", "structure", "moderation")
+SECTIONS = ("screening", "measurement", "structure", "moderation", "latent_moderation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Study:
     title: str
     simulated: bool
     source: str
+    interactions: tuple[str, ...] = ()
+    method: str = "dblcent"
     _done: dict[str, Section] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -68,6 +71,8 @@ class Study:
         estimator: str = "MLR",
         missing: str = "fiml",
         title: str | None = None,
+        interactions: str | Sequence[str] = (),
+        method: str = "dblcent",
     ) -> Study:
         """Read and check everything a run needs, so that nothing fails after minutes.
 
@@ -79,6 +84,9 @@ class Study:
         moderator : column of groups to compare; needed for `moderation()` only
         reference_group : label that differences are taken from; by default the specification's, else the
             first to appear in the data
+        interactions : moderations of the specification by product ("EDS:ACT"; several by comma or in a list),
+            for `latent_moderation()`; a model text holds its own
+        method : how latent interactions are estimated, as in `sm.moderate`
 
         Raises
         ------
@@ -93,12 +101,14 @@ class Study:
         path = _data_path(data)
         survey = ds.load(path, schema=schema if schema is not None else schema_for(spec))
         frame = survey.analysis_frame().data
-        missing_items = [item for item in spec.items if item not in frame.columns]
+        wanted = _interactions(spec, interactions, method)
+        items = _items(spec, wanted)
+        missing_items = [item for item in items if item not in frame.columns]
         if missing_items:
             shown = ", ".join(f"'{i}'" for i in missing_items[:6]) + (" …" if len(missing_items) > 6 else "")
             near = did_you_mean(missing_items[0], frame.columns, noun="columns")
             raise DataError(
-                f"The data lack {len(missing_items)} of the {len(spec.items)} items of model '{spec.id}': "
+                f"The data lack {len(missing_items)} of the {len(items)} items of model '{spec.id}': "
                 f"{shown}. {near}"
             )
         reference = _reference(frame, spec, moderator, reference_group)
@@ -114,6 +124,7 @@ class Study:
         return cls(
             survey, frame, spec, moderator, reference, estimator, missing,
             title or (f"{heading} (simulated example data)" if simulated else heading), simulated, path.name,
+            wanted, method,
         )  # fmt: skip
 
     @cached_property
@@ -132,6 +143,19 @@ class Study:
             self.spec, self.frame, moderator=self.moderator, reference_group=self.reference_group,
             estimator=self.estimator, missing=self.missing,
         )  # fmt: skip
+
+    @cached_property
+    def latent_result(self) -> Moderation:
+        """The model with its latent interactions; SpecError where none was named."""
+        from sem_models.moderation.moderate import moderate
+        from sem_models.moderation.result import Moderation
+
+        if not self.interactions:
+            raise SpecError("No interaction was named. Open the study with interactions='EDS:ACT'.")
+        text = self.spec.syntax(interactions=self.interactions)
+        found = moderate(text, self.frame, method=self.method, estimator=self.estimator, missing=self.missing)
+        assert isinstance(found, Moderation)
+        return found
 
     @property
     def construct_names(self) -> dict[str, str]:
@@ -188,6 +212,10 @@ class Study:
         """Does it depend on the group?"""
         return self._section("moderation")
 
+    def latent_moderation(self) -> Section:
+        """Does it depend on a latent moderator?"""
+        return self._section("latent_moderation")
+
     def _section(self, name: str) -> Section:
         if name not in self._done:
             module = import_module(f"sem_models.reports.findings.{name}")
@@ -208,6 +236,7 @@ class Study:
             "spec_hash": self.spec.hash,
             "moderator": self.moderator,
             "reference_group": self.reference_group,
+            **({"interactions": list(self.interactions), "method": self.method} if self.interactions else {}),
         }
 
     def __repr__(self) -> str:
@@ -223,6 +252,7 @@ class Study:
             "model": f"{self.spec.id} {self.spec.version}",
             "estimator": f"{self.estimator}, missing answers by {self.missing}",
             "moderator": f"{self.moderator_title}, against {self.reference_group}" if self.moderator else "",
+            "interactions": f"{', '.join(self.interactions)}, by {self.method}" if self.interactions else "",
             "sections": ", ".join(f"{name}()" for name in self._sections()),
         }
         rows = "".join(
@@ -233,7 +263,8 @@ class Study:
         return f"<table><caption><b>{escape(self.title)}</b></caption>{rows}</table>"
 
     def _sections(self) -> tuple[str, ...]:
-        return tuple(s for s in SECTIONS if s != "moderation" or self.moderator)
+        without = {"moderation": not self.moderator, "latent_moderation": not self.interactions}
+        return tuple(s for s in SECTIONS if not without.get(s, False))
 
     def write(
         self,
@@ -283,6 +314,29 @@ def _record(target: Path, provenance: dict[str, Any]) -> None:
         raise DataError(
             f"The folder {target} cannot be written: {error.strerror}. Choose another output folder."
         ) from error
+
+
+def _interactions(spec: ModelSpec, given: str | Sequence[str], method: str) -> tuple[str, ...]:
+    """Products by name; of a model text those it holds. SpecError for unknown ones and unknown methods."""
+    from sem_models.moderation.moderate import METHODS
+    from sem_models.moderation.statement import read_statement
+
+    names = [g.strip() for g in given.split(",")] if isinstance(given, str) else [str(g) for g in given]
+    wanted = tuple(name.replace(" ", "") for name in names if name)
+    if not wanted:
+        return ()
+    known = [m for m in METHODS if m != "groups"]
+    if method not in known:
+        raise SpecError(f"method='{method}' is unknown. {did_you_mean(method, known, noun='methods')}")
+    stated = [p.name for p in read_statement(spec.syntax(interactions=wanted)).products]
+    return tuple(stated) if spec.verbatim else wanted
+
+
+def _items(spec: ModelSpec, interactions: tuple[str, ...]) -> tuple[str, ...]:
+    """Items of the model, and of the factors of its interactions."""
+    factors = {factor for product in interactions for factor in product.split(":")}
+    more = (i for c in spec.constructs if c.id in factors for i in c.ordered_items)
+    return tuple(dict.fromkeys((*spec.items, *more)))
 
 
 def _reference(
