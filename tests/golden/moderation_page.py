@@ -8,7 +8,7 @@ from pathlib import Path
 import sem_models as sm
 
 from .reference import load_case
-from .test_moderation_cases import BY_ITSELF, compare, gaps_of, run
+from .test_moderation_cases import BY_ITSELF, compare, gaps_of, run, unexplained
 
 COLUMNS = ("est", "se", "std_est", "std_se", "chisq", "logl")
 
@@ -34,5 +34,6 @@ def moderation_lines(folder: Path) -> Iterator[str]:
         gaps = gaps_of(case)
         compare(ours, case, result, gaps)
         cells = [f"{gaps.worst[c]:.1e}" if c in gaps.worst else "–" for c in COLUMNS]
-        verdict = "DISAGREES" if gaps.failures else "agrees"
+        verdict = "DISAGREES" if unexplained(path.stem, gaps) else "agrees"
+        verdict += " but for differenced errors (docs/latent-interactions.md)" if gaps.failures else ""
         yield f"| {case['id']} | {case['method']} | {verdict} | {' | '.join(cells)} |"
