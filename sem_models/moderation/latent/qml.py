@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log, pi
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class QuasiLikelihood:
             return None
         n = self.sample.n
         patterns = self.normal.patterns
-        constant = np.log(2.0 * np.pi) * float((patterns.share * patterns.seen.sum(axis=1)).sum())
+        constant = log(2.0 * pi) * float((patterns.share * patterns.seen.sum(axis=1)).sum())
         value = float(found.value.sum()) - n * (float(point.value) + 0.5 * constant)
         adjoint = summed(found.slopes, self.rows)
         gradient = pull_back(adjoint, moments, within, here, self.at)

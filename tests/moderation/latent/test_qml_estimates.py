@@ -123,6 +123,14 @@ def test_a_product_with_an_observed_column_needs_no_phantom_of_it() -> None:
     assert path(found, "Y", "X:v") == pytest.approx(0.3, abs=4 * path(found, "Y", "X:v", "se"))
 
 
+def test_with_an_observed_factor_it_is_exact() -> None:
+    """Given v and the contrasts, Y's items are linear in normal variables: nothing is approximated."""
+    data = customers(300)
+    model = MEASURES + "Y ~ X + Z + v + X:v"
+    exact = sm.moderate(model, data, method="lms")
+    assert qml(model, data).loglik == pytest.approx(exact.loglik, abs=1e-4)
+
+
 @pytest.mark.parametrize(("interaction", "square"), [(0.4, 0.0), (0.0, 0.3), (-0.3, 0.2)])
 def test_interactions_and_squares_are_recovered_together(interaction: float, square: float) -> None:
     data = customers(4_000, interaction=interaction, square=square)
