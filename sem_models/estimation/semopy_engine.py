@@ -75,6 +75,8 @@ def limits(table: ParameterTable, sample: Sample, options: Options) -> tuple[str
         reasons.append("semopy's FIML objective is wrong with missing answers")
     if table.options.meanstructure:
         reasons.append("semopy's fit with a mean structure is wrong in its tests")
+    if table.variables.composites:
+        reasons.append("semopy has no composites")
     if table.equalities:
         reasons.append("semopy's standard errors are wrong under '==' constraints")
     latent = set(table.variables.latent)

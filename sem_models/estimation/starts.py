@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import copysign, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.model.ram import Array, RamModel
@@ -60,7 +61,8 @@ def _from_moments(
     nodes = [name for name, own in items.items() if own]
     if not nodes:
         return {}
-    phi = _construct_covariance([items[n] for n in nodes], cov)
+    composites = {row.lhs for row in rows if row.op == "<~"}
+    phi = _construct_covariance([items[n] for n in nodes], cov, np.array([n in composites for n in nodes]))
     at = {name: i for i, name in enumerate(nodes)}
     scale = np.ones(len(nodes))
     variances = {row.lhs: row for row in rows if row.op == "~~" and row.lhs == row.rhs}
@@ -74,7 +76,7 @@ def _from_moments(
     out: dict[Key, float] = {}
     s = cov.tolist()
     for name, own in items.items():
-        if name in place:
+        if name in place or name in composites:
             continue
         variance_here = float(phi[at[name], at[name]]) if own else 0.0
         for item, index, loading in own:
@@ -107,7 +109,8 @@ Item = tuple[str, int, float]
 def _own_items(rows: list[Row], values: dict[Key, float], place: dict[str, int]) -> dict[str, list[Item]]:
     """Each construct's observed items that measure nothing else, with loadings; a variable measures itself.
 
-    Empty for a construct with fewer than two such items.
+    Empty for a construct with fewer than two such items. A composite has its parts, with weights over their
+    sum of squares, so that the same sums give its covariances.
     """
     loaded: dict[str, int] = {}
     for row in rows:
@@ -118,6 +121,13 @@ def _own_items(rows: list[Row], values: dict[Key, float], place: dict[str, int])
         if row.op == "=~" and row.rhs in place and loaded[row.rhs] == 1 and values[row.key]:
             out.setdefault(row.lhs, []).append((row.rhs, place[row.rhs], values[row.key]))
     out = {name: own if len(own) > 1 else [] for name, own in out.items()}
+    weights: dict[str, list[Item]] = {}
+    for row in rows:
+        if row.op == "<~" and row.rhs in place and values[row.key]:
+            weights.setdefault(row.lhs, []).append((row.rhs, place[row.rhs], values[row.key]))
+    for name, parts in weights.items():
+        squares = sum(w * w for _, _, w in parts)
+        out[name] = [(part, i, w / squares) for part, i, w in parts]
     for row in rows:
         if row.op == "~":
             for name in (row.lhs, row.rhs):
@@ -126,8 +136,11 @@ def _own_items(rows: list[Row], values: dict[Key, float], place: dict[str, int])
     return out
 
 
-def _construct_covariance(items: list[list[Item]], cov: Array) -> Array:
-    """Σ λᵢ λⱼ sᵢⱼ / Σ (λᵢ λⱼ)² over pairs of different items, made safely positive definite."""
+def _construct_covariance(items: list[list[Item]], cov: Array, composite: NDArray[np.bool_]) -> Array:
+    """Σ λᵢ λⱼ sᵢⱼ / Σ (λᵢ λⱼ)² over pairs of different items, made safely positive definite.
+
+    Of a composite all pairs count: it has no error.
+    """
     m = len(items)
     loadings = np.zeros((m, len(cov)))
     for a, own in enumerate(items):
@@ -136,14 +149,14 @@ def _construct_covariance(items: list[list[Item]], cov: Array) -> Array:
     squares = loadings**2
     products = loadings @ cov @ loadings.T
     weight = np.outer(squares.sum(axis=1), squares.sum(axis=1))
-    several = np.array([len(own) > 1 for own in items])
+    several = np.array([len(own) > 1 for own in items]) & ~composite
     on_diagonal = np.flatnonzero(several)  # pairs of an item with itself tell of its error, not the construct
     products[on_diagonal, on_diagonal] -= (squares @ np.diagonal(cov))[several]
     weight[on_diagonal, on_diagonal] -= (squares**2).sum(axis=1)[several]
     phi = products / np.where(weight > 0, weight, 1.0)
     for a, own in enumerate(items):
         ceiling = min(cov[i, i] / loading**2 for _, i, loading in own)
-        if len(own) > 1:
+        if several[a]:
             phi[a, a] = min(max(phi[a, a], 0.05 * ceiling), 0.95 * ceiling)
     sd = np.sqrt(np.diagonal(phi))
     correlation = phi / np.outer(sd, sd)
@@ -165,6 +178,10 @@ class _Guess:
         for row in rows:
             if row.op == "=~":
                 self.items.setdefault(row.lhs, []).append(row)
+        self.parts: dict[str, list[Row]] = {}
+        for row in rows:
+            if row.op == "<~":
+                self.parts.setdefault(row.lhs, []).append(row)
         self.fixed_variance = {r.lhs: r.fixed for r in rows if r.op == "~~" and r.lhs == r.rhs and r.fixed}
         self.regressed = {row.lhs for row in rows if row.op == "~"}
         self.exogenous_pairs = {row.lhs for row in rows if row.op == "~"} | {
@@ -177,6 +194,8 @@ class _Guess:
         if name in self.place:
             i = self.place[name]
             return float(self.cov[i][i])
+        if name in self.parts:
+            return 1.0
         if name not in self.variances:
             marker, value = self.marker(name)
             below = self.variance(marker.rhs, depth + 1) if depth < 8 else 1.0
@@ -214,9 +233,18 @@ class _Guess:
         size = min(max(abs(ratio), unit / 3), 3 * unit)
         return float(copysign(size, ratio))
 
+    def weight(self, row: Row) -> float:
+        """Equal in standard deviations, by the sign of the covariance with the part whose weight is fixed."""
+        fixed = next((r for r in self.parts[row.lhs] if r.fixed), self.parts[row.lhs][0])
+        at, to = self.place[fixed.rhs], self.place[row.rhs]
+        size = sqrt(self.cov[at][at] / self.cov[to][to]) * (fixed.fixed or 1.0)
+        return -size if self.cov[at][to] < 0 else size
+
     def value(self, row: Row) -> float:
         if row.op == "=~":
             return self.loading(row)
+        if row.op == "<~":
+            return self.weight(row)
         if row.op == "~1":
             return float(self.mean[self.place[row.lhs]]) if row.lhs in self.place else 0.0
         if row.op == "~~" and row.lhs == row.rhs:

@@ -33,11 +33,13 @@ def candidates(table: ParameterTable, ram: RamModel) -> list[Candidate]:
     """
     place = {name: i for i, name in enumerate(ram.variables)}
     taken = free_entries(ram)
+    composites = set(table.variables.composites)
     found: list[Candidate] = []
 
     def add(lhs: str, op: str, rhs: str, group: int) -> None:
         entry = entry_of(op, place[lhs], place.get(rhs, 0), group)
-        if entry not in taken:
+        of_sum = lhs in composites and op != "<~"  # what a weighted sum has follows from its weights
+        if entry not in taken and not of_sum and not (op != "~" and rhs in composites):
             taken.add(entry)
             found.append(Candidate(lhs, op, rhs, entry))
 

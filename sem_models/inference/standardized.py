@@ -188,9 +188,9 @@ def _lines(table: ParameterTable, names: tuple[str, ...]) -> Lines:
             at = matrix + (g * v + i) * v + j
         else:
             at = (g * v + j) * v + i if row.op == "=~" else (g * v + i) * v + j
-        sign = {"=~": 0.5, "~": -0.5, "~1": -0.5}.get(row.op, -1.0 if i == j else -0.5)
+        sign = {"=~": 0.5, "~": -0.5, "<~": -0.5, "~1": -0.5}.get(row.op, -1.0 if i == j else -0.5)
         between = row.op == "~~" and i != j
-        other = {"=~": -0.5, "~": 0.5}.get(row.op, -0.5 if between else 0.0)
+        other = {"=~": -0.5, "~": 0.5, "<~": 0.5}.get(row.op, -0.5 if between else 0.0)
         found.append((at, g, i, j, sign, other, between))
     at_, group, first, second, one, two, residual = (np.array(column) for column in zip(*found, strict=True))
     return Lines(at_, group, first, second, one, two, residual)

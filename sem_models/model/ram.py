@@ -235,7 +235,7 @@ def _layout(table: ParameterTable) -> RamModel:
 def _entry(lhs: str, op: str, rhs: str, place: dict[str, int]) -> tuple[int, int, int]:
     if op == "=~":
         return DIRECTED, place[rhs], place[lhs]
-    if op == "~":
+    if op in ("~", "<~"):
         return DIRECTED, place[lhs], place[rhs]
     if op == "~1":
         return MEAN, place[lhs], 0

@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import combinations
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.model.composites import check_composites
 from sem_models.model.effect_coding import sum_constraints
 from sem_models.model.expressions import Expression
 from sem_models.model.syntax import Constraint, Formula, Modifier, Syntax, point_at
@@ -113,6 +114,7 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     """
     _refuse_unsupported(syntax, options.products)
     _check_families(options)
+    check_composites(syntax, std_lv=options.std_lv)
     variables = classify(syntax, options.products)
     rows: list[Row] = []
     for block in range(1, len(groups) + 1):
@@ -138,7 +140,6 @@ def _refuse_unsupported(syntax: Syntax, products: tuple[str, ...]) -> None:
     reasons = {
         "|": "thresholds of ordered items",
         "~*~": "response scales of ordered items",
-        "<~": "formative (composite) constructs",
     }
     for formula in syntax.formulas:
         if formula.op in reasons:
@@ -223,14 +224,22 @@ def _user_row(formula: Formula, block: int, n_groups: int, source: str) -> Row:
 
 
 def _markers(rows: list[Row], variables: Variables, options: TableOptions) -> list[Row]:
-    """Fix the first loading of each latent variable to 1 unless the text or `std_lv` says otherwise."""
+    """Fix the first loading of each latent variable to 1 unless the text or `std_lv` says otherwise.
+
+    So for the first weight of a composite, if the text fixes none of its weights.
+    """
     seen: set[str] = set()
+    scaled = {row.lhs for row in rows if row.op == "<~" and row.fixed}
     out: list[Row] = []
     for row in rows:
         if row.op == "=~" and row.lhs not in seen:
             seen.add(row.lhs)
             marked = options.auto_fix_first and "loadings" not in options.effect_coding
             if row.fixed is None and marked and not options.std_lv:
+                row = replace(row, fixed=1.0)
+        if row.op == "<~" and row.lhs not in seen | scaled:
+            seen.add(row.lhs)
+            if row.fixed is None and options.auto_fix_first:
                 row = replace(row, fixed=1.0)
         out.append(row)
     return [replace(r, fixed=None) if r.fixed is not None and r.fixed != r.fixed else r for r in out]
@@ -265,9 +274,9 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
         for name in nonexogenous:
             add(name, "~~", name)
         for name in variables.latent:
-            if name not in variables.products:
+            if name not in variables.products + variables.composites:
                 add(name, "~~", name, fixed=1.0 if options.std_lv else None)
-    for name in variables.products:
+    for name in variables.products + variables.composites:
         add(name, "~~", name, fixed=0.0)
     order = {name: i for i, name in enumerate(nonexogenous + variables.latent)}
     rows.sort(key=lambda row: order.get(row.lhs, len(order)))
@@ -286,7 +295,8 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
         for name in exogenous:
             add(name, "~1", "", exogenous=options.fixed_x)
         for name in variables.latent:
-            add(name, "~1", "", fixed=None if free_means and name not in variables.products else 0.0)
+            own = name not in variables.products + variables.composites
+            add(name, "~1", "", fixed=None if free_means and own else 0.0)
     return rows
 
 

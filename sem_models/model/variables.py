@@ -22,6 +22,8 @@ class Variables:
     measured: frozenset[str]
     products: tuple[str, ...] = ()
     """Products that stand as latent variables without items, last in `latent`."""
+    composites: tuple[str, ...] = ()
+    """Weighted sums of observed variables, among `latent`."""
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -42,7 +44,9 @@ class Variables:
         return tuple(
             n
             for n in self.latent
-            if n not in self.regressed and n not in self.measured and n not in self.products
+            if n not in (*self.products, *self.composites)
+            and n not in self.regressed
+            and n not in self.measured
         )
 
 
@@ -63,7 +67,7 @@ def classify(syntax: Syntax, products: tuple[str, ...] = ()) -> Variables:
     outcomes = _unique(f.lhs for f in rows if f.op == "~" and f.lhs not in lv and f.lhs not in measured)
     own = {n for f in rows if f.op in ("~~", "~1") for n in (f.lhs, f.rhs) if n}
     candidates = _unique(
-        f.rhs for f in rows if f.op == "~" and f.rhs not in lv | measured and f.rhs not in regressed
+        f.rhs for f in rows if f.op in ("~", "<~") and f.rhs not in lv | measured and f.rhs not in regressed
     )
     exogenous = tuple(n for n in candidates if n not in own and not regressed.intersection(n.split(":")))
     mentioned = _unique(n for f in rows if f.op in ("~", "~~", "~1") for n in (f.lhs, f.rhs) if n)
@@ -72,6 +76,7 @@ def classify(syntax: Syntax, products: tuple[str, ...] = ()) -> Variables:
     return Variables(
         latent, indicators, outcomes, exogenous, others,
         frozenset(predictors), frozenset(regressed), frozenset(measured), products,
+        _unique(f.lhs for f in rows if f.op == "<~"),
     )  # fmt: skip
 
 

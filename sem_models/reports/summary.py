@@ -43,6 +43,7 @@ WIDTHS = (10, 9, 9, 9, 10, 10, 9, 9)
 FIGURES = ("est", "se", "z", "pvalue", "ci_lower", "ci_upper", "std_lv", "std_all")
 SECTIONS = (
     ("Latent Variables:", "=~", "=~"),
+    ("Composites:", "<~", "<~"),
     ("Regressions:", "~", "~"),
     ("Covariances:", "~~", "~~"),
     ("Intercepts:", "~1", ""),
