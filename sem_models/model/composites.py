@@ -1,9 +1,9 @@
 """Composites: `C <~ x1 + x2 + x3`, a weighted sum of observed variables that is nothing but that sum.
 
 C stands as a latent variable with the weights as paths into it and no residual, so that C = Σ wᵢ xᵢ exactly
-and its variance follows from the weights (lavaan 0.6's form of `<~`, and the model that lavaan 0.7's composites
-imply where one composite predicts; docs/composites.md). The first weight is fixed to 1 for the scale. What
-does not come down to this is refused: composites that are themselves explained, measured or made of others.
+and its variance follows from the weights (lavaan 0.6's form of `<~`, and what lavaan 0.7's composites imply
+where one composite predicts; docs/composites.md). The first weight is fixed to 1 for the scale. What does not
+come down to this is refused: composites that are themselves explained, measured or made of others.
 """
 
 from __future__ import annotations
