@@ -23,6 +23,7 @@ _PUBLIC = {
     "scorecard": "sem_models.findings.scorecard",
     "preregister": "sem_models.findings.preregistration",
     "priorities": "sem_models.findings.priorities",
+    "profiles": "sem_models.findings.profiles",
     "trade_off": "sem_models.findings.trade_off",
     "what_if": "sem_models.findings.what_if",
     "SEMError": "sem_models.errors",
@@ -53,6 +54,7 @@ __all__ = [
     "preregister",
     "priorities",
     "probe",
+    "profiles",
     "scorecard",
     "trade_off",
     "what_if",
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from sem_models.findings.necessity import necessity
     from sem_models.findings.preregistration import preregister
     from sem_models.findings.priorities import priorities
+    from sem_models.findings.profiles import profiles
     from sem_models.findings.scorecard import scorecard
     from sem_models.findings.trade_off import trade_off
     from sem_models.findings.what_if import what_if

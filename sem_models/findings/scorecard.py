@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from sem_models.errors import DataError, SpecError
+from sem_models.errors import SpecError
 from sem_models.findings.evidence import NOT_TESTABLE, SUPPORTED, UNDECIDED, VERDICTS, Evidence
-from sem_models.findings.fits import ClaimFits
+from sem_models.findings.fits import ClaimFits, numeric_frame
 from sem_models.findings.parts import evidence
 from sem_models.findings.registry import CLAIMS
 from sem_models.findings.verdict import Judgement, judge, summarize
@@ -119,7 +119,7 @@ def scorecard(
             "b2b_service."
         )
     judged_by = rules_of(spec, rules)
-    frame = _frame(data)
+    frame = numeric_frame(data)
     fits = ClaimFits.of(spec, frame, {**DEFAULTS, **options}, dict(interactions or {}))
     plain = fits.plain()
     found: dict[str, tuple[Evidence, Judgement]] = {}
@@ -154,14 +154,6 @@ def rules_of(spec: ModelSpec, given: Rules | Mapping[str, Any] | None) -> Rules:
             f"rules: '{'.'.join(map(str, first['loc']))}': {first['msg']}. Known: "
             f"{', '.join(Rules.model_fields)}."
         ) from None
-
-
-def _frame(data: Any) -> pd.DataFrame:
-    if hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data must be a DataFrame or a Survey, not {type(data).__name__}.")
-    return data
 
 
 def _any(
