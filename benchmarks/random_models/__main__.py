@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lavaan", type=int, default=0, help="how many of them to compare with lavaan (0)")
     parser.add_argument("--page", type=Path, default=None, help="write the tables there as Markdown")
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
-    parser.add_argument("--log", type=Path, default=None, help="keep verdicts there, and go on from them")
+    parser.add_argument("--log", type=Path, default=None, help="keep results there, and go on from them")
     given = parser.parse_args(arguments)
     done = {v.number: v for v in stored(given.log)} if given.log else {}
     numbers = range(given.first, given.first + given.n)
@@ -50,7 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.lavaan:
         from benchmarks.random_models.lavaan import fit_all
 
-        compared = comparison(frame, fit_all(models[: given.lavaan]))
+        log = given.log.with_suffix(".lavaan.csv") if given.log else None
+        compared = comparison(frame, fit_all(models[: given.lavaan], log))
     text = page(frame, given.seed, compared)
     print(text)
     if given.page is not None:

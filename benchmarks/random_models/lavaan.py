@@ -1,4 +1,4 @@
-"""lavaan on the same models, one R session for all of them."""
+"""lavaan on the same models, a few of them in an R session."""
 
 from __future__ import annotations
 
@@ -17,11 +17,37 @@ SCRIPT = Path(__file__).with_name("lavaan.R")
 SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def fit_all(models: Sequence[Drawn]) -> pd.DataFrame:
+SESSION = 5
+"""Models fitted in one R session; what it found is kept before the next begins."""
+
+
+def fit_all(models: Sequence[Drawn], log: Path | None = None) -> pd.DataFrame:
     """One row a model: number, converged, proper, logl, npar, seconds, message.
 
-    Raises RuntimeError without R.
+    `log` keeps the rows, and models that have one there are not fitted again. Raises RuntimeError without R.
     """
+    from tqdm import tqdm
+
+    wanted = [drawn.number for drawn in models]
+    done = _read(log) if log is not None and log.exists() else None
+    known = set() if done is None else set(done["number"])
+    left = [drawn for drawn in models if drawn.number not in known]
+    parts = [] if done is None else [done]
+    for begin in tqdm(range(0, len(left), SESSION), unit="session", desc="lavaan", delay=2):
+        part = _fit(left[begin : begin + SESSION])
+        parts.append(part)
+        if log is not None:
+            part.to_csv(log, mode="a", header=not log.exists(), index=False)
+    found = pd.concat(parts, ignore_index=True)
+    found = found[found["number"].isin(wanted)]
+    return found.sort_values("number", ignore_index=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, keep_default_na=True).astype({"converged": bool, "proper": bool})
+
+
+def _fit(models: Sequence[Drawn]) -> pd.DataFrame:
     rscript = shutil.which("Rscript")
     if rscript is None:
         raise RuntimeError("Rscript is not installed; leave out --lavaan.")
@@ -49,5 +75,4 @@ def fit_all(models: Sequence[Drawn]) -> pd.DataFrame:
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"R stopped: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-        found = pd.read_csv(folder / "results.csv", keep_default_na=True)
-    return found.astype({"converged": bool, "proper": bool})
+        return _read(folder / "results.csv")

@@ -89,7 +89,7 @@ def _against(c: pd.DataFrame) -> list[str]:
     return [
         "## Against lavaan 0.6-14",
         "",
-        f"The first {len(c)} models: estimates by `sem()` in one R session, and lavaan's own check of them.",
+        f"The first {len(c)} models: estimates by `sem()`, and lavaan's own check of them.",
         "",
         "| | ours | lavaan |",
         "|---|---|---|",

@@ -188,6 +188,10 @@ this is the one that reproduces v24, v25 and v56.
 - With sampling weights w, B sums w² s sᵀ and the moments' Γ sums w² d dᵀ, the variance of weighted sums, for
   casewise and for moment-based (MLM-type) errors alike. lavaan 0.6-14 does so for the former only: a row of
   weight w is not w independent rows.
+- Weights normalized to the total and as given differ by one factor, which moves χ² but neither estimates nor
+  errors, the scaled χ² nor the robust CFI. With missing answers and several groups lavaan 0.6-14's robust
+  CFI moves all the same (0.796020 and 0.795737 in tests/inference/test_data_conditions.py, 0.795476 here for
+  both), because its groups count by rows in some places and by weights in others.
 - Rows without a cluster are dropped and counted; lavaan 0.6-14 warns and makes one cluster of them.
 - Two stages: the baseline's scaling factor takes the same Γ as the model's (H⁻¹, or H⁻¹BH⁻¹). lavaan 0.6-14
   takes the Γ of pairwise moments there (1.129 where ours is 1.263, `hs_mar` with two factors), as if

@@ -379,3 +379,19 @@ def test_bootstrap_is_refused_by_name(holes: pd.DataFrame, options: dict[str, st
     """The moments of these come from an earlier stage, which a refit would have to repeat."""
     with pytest.raises(sm.SpecError, match="not built yet"):
         sm.fit(MODEL, holes, **options).bootstrap(40)
+
+
+def test_a_factor_on_all_weights_leaves_the_robust_measures(holes: pd.DataFrame) -> None:
+    """Total and given weights differ by a factor; lavaan 0.6-14 has 0.796020 and 0.795737 for this CFI."""
+    model = "f =~ x1 + x2 + x3 + y1 + y2 + y3"
+    one, other = (
+        sm.fit(
+            model, holes, estimator="MLR", missing="fiml", group="grp", sampling_weights="w",
+            sampling_weights_normalization=way,
+        ).measures()
+        for way in ("total", "none")
+    )  # fmt: skip
+    for name in ("chisq_scaled", "cfi_robust", "rmsea_robust", "tli_robust", "srmr"):
+        assert one[name] == pytest.approx(other[name], rel=1e-7)
+    assert one["chisq"] == pytest.approx(68.856799623, rel=1e-8)
+    assert other["chisq"] == pytest.approx(88.858833718, rel=1e-8)
