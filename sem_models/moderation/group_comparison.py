@@ -15,10 +15,13 @@ from sem_models.inference.result import Fit
 from sem_models.moderation.groups import Invariance, invariance
 from sem_models.moderation.latent_means import latent_means
 from sem_models.moderation.path_tests import LEVEL, path_differences, path_tests, reference
+from sem_models.moderation.probing.probe import Probing
+from sem_models.moderation.probing.terms import EffectTerms
 from sem_models.moderation.same_service import same_service
 from sem_models.moderation.slopes import slope_lines
 
 if TYPE_CHECKING:
+    from sem_models.charts.groups import GroupCharts
     from sem_models.model.spec import ModelSpec
 
 
@@ -27,7 +30,7 @@ MANY = 50
 
 
 @dataclass(frozen=True)
-class GroupModeration:
+class GroupModeration(Probing):
     """Paths and latent means compared between observed groups, on top of a ladder of invariance.
 
     The paths are those of the metric level (equal loadings), where unstandardized paths are comparable, the
@@ -45,6 +48,18 @@ class GroupModeration:
     @property
     def header(self) -> Header:
         return self.fit.header
+
+    @cached_property
+    def terms(self) -> EffectTerms:
+        """The compared fit as probing takes it; its slopes depend on the group."""
+        return EffectTerms.from_fit(self.fit)
+
+    @property
+    def charts(self) -> GroupCharts:
+        """Charts of the paths by group, of slope lines and of the ladder of invariance."""
+        from sem_models.charts.groups import GroupCharts
+
+        return GroupCharts(self)
 
     def estimates(self) -> pd.DataFrame:
         """Parameters of the compared fit, as `Fit.estimates()`."""

@@ -53,6 +53,21 @@ def drawn(probe: Probe, data: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def by_group(data: pd.DataFrame) -> dict[str, Any]:
+    frame = data.assign(g=np.where(data["w"] > 3, "active", "inactive"))
+    model = "F =~ x + m + v\ny ~ F + z"
+    charts = sm.moderate(model, frame, method="groups", moderator="g", levels=("configural", "metric")).charts
+    return {"paths": charts.paths(), "slopes": charts.slopes("y", ["F"]), "invariance": charts.invariance()}
+
+
+@pytest.mark.parametrize("name", ["paths", "slopes", "invariance"])
+def test_charts_of_a_comparison_of_groups(by_group: dict[str, Any], name: str) -> None:
+    svg = export.svg(by_group[name])
+    assert "N = 400 of 400" in svg
+    assert "active" in svg or name == "invariance"
+
+
 def _titles(svg: str) -> list[str]:
     root = ElementTree.fromstring(svg)
     return [e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}title")]

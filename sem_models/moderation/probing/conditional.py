@@ -174,23 +174,37 @@ class ConditionalEffects:
         marker = next((r.rhs for _, r in mine if r.op == "=~" and r.lhs == name and r.fixed == 1.0), None)
         return next((i for i, r in mine if r.key == (marker, "~1", "")), None)
 
-    def contrast(self, first: Any, second: Any, *, of: str = "effect") -> pd.Series:
+    def contrast(
+        self, first: Any, second: Any, *, of: str = "effect", reference: ConditionalEffects | None = None
+    ) -> pd.Series:
         """The difference second − first between two points, with its interval.
 
         A point is a number (one moderator) or a mapping of moderators to values; of="prediction" contrasts
-        the expected outcome, and points may then name the predictor and covariates too.
+        the expected outcome, and points may then name the predictor and covariates too. reference: the same
+        effect in the group that `first` is in, by default this one.
         """
         if of not in ("effect", "prediction"):
             raise SpecError(f"of='{of}' is unknown: 'effect' or 'prediction'.")
-        points = [self._point(p) for p in (first, second)]
-        make = self.weights if of == "effect" else self.prediction_weights
-        weights = make(points[1]) - make(points[0])
-        row = {k: v[0] for k, v in self.columns(weights).items()}
-        beyond = any(bool(self.beyond({k: np.atleast_1d(v) for k, v in p.items()}).any()) for p in points)
-        words = [", ".join(f"{k} = {v:g}" for k, v in p.items()) for p in points]
+        sides = [(reference or self, first), (self, second)]
+        points = [side._point(p) for side, p in sides]
+        weights = [
+            side.weights(p) if of == "effect" else side.prediction_weights(p)
+            for (side, _), p in zip(sides, points, strict=True)
+        ]
+        row = {k: v[0] for k, v in self.columns(weights[1] - weights[0]).items()}
+        beyond = [
+            bool(side.beyond({k: np.atleast_1d(v) for k, v in p.items()}).any())
+            for (side, _), p in zip(sides, points, strict=True)
+        ]
+        words = [
+            ", ".join(
+                [*([side.label] if reference is not None else []), *(f"{k} = {v:g}" for k, v in p.items())]
+            )
+            for (side, _), p in zip(sides, points, strict=True)
+        ]
         return pd.Series(
             {"outcome": self.outcome, "predictor": self.predictor, "of": of, "first": words[0],
-             "second": words[1], **row, "extrapolated": beyond}
+             "second": words[1], **row, "extrapolated": any(beyond)}
         )  # fmt: skip
 
     # ------------------------------------------------------------------ parts

@@ -164,6 +164,11 @@ def johnson_neyman(
     SpecError where the effect has several moderators and none is named, or none at all.
     """
     if moderator is None:
+        if not effects.moderators and len(effects.terms.groups) > 1:
+            raise SpecError(
+                f"The effect of {effects.predictor} on {effects.outcome} depends on the group alone, and "
+                "groups have no values in between. Use simple_slopes() and contrast()."
+            )
         if len(effects.moderators) != 1:
             raise SpecError(
                 f"Name moderator=: the effect of {effects.predictor} on {effects.outcome} depends on "

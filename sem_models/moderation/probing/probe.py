@@ -133,11 +133,20 @@ class Probing:
         moderator: Names = None, *, of: str = "effect", group: str | None = None,
         at: Mapping[str, float] | None = None, level: float = 0.95, distribution: Distribution = "normal",
     ) -> pd.Series:  # fmt: skip
-        """Second minus first: the effect at two values of the moderator, or of="prediction" the outcome."""
-        effects = self.conditional_effects(
-            outcome, predictor, moderator, group=group, at=at, level=level, distribution=distribution
-        )
-        return effects.contrast(first, second, of=of)
+        """Second minus first: the effect at two values of the moderator, or of="prediction" the outcome.
+
+        A point is a number, a mapping of moderators to values, or the label of a group, which a mapping may
+        name as "group": contrast({"group": "inactive", "ACT": 0}, {"group": "active", "ACT": 0}).
+        """
+        labels, points = zip(*(_apart(p, self.terms.groups) for p in (first, second)), strict=True)
+        there, here = (
+            self.conditional_effects(
+                outcome, predictor, moderator, group=label or group, at=at, level=level,
+                distribution=distribution,
+            )
+            for label in labels
+        )  # fmt: skip
+        return here.contrast(*points, of=of, reference=there if any(labels) else None)
 
     def sizes(self, *, level: float = 0.95, distribution: Distribution = "normal") -> pd.DataFrame:
         """Each interaction's size: coefficient, std_all (true product variance), ΔR² and f²."""
@@ -199,6 +208,17 @@ def probe(fit: Fit, *, products: Mapping[str, Sequence[str]] | None = None) -> P
     return Probe(EffectTerms.from_fit(fit, products))
 
 
+def _apart(point: Any, groups: tuple[str, ...]) -> tuple[str | None, Any]:
+    """A point's group and the rest of it."""
+    if isinstance(point, str):
+        if point not in groups:
+            raise SpecError(f"'{point}' is not a group. {did_you_mean(point, groups, noun='groups')}")
+        return point, {}
+    if isinstance(point, Mapping) and "group" in point:
+        return str(point["group"]), {k: v for k, v in point.items() if k != "group"}
+    return None, point
+
+
 NO_PRODUCT = (
     "The model has no product of two variables, so no effect depends on another variable. Write one into it, "
     "as in PV ~ EDS + ACT + EDS:ACT, or name your own product columns with products=."
@@ -239,15 +259,30 @@ def moderations(
     found = [e for e in found if not any(e[:2] == o[:2] and set(e[2]) < set(o[2]) for o in found)]
     if found:
         return found
+    named = outcome is not None and predictor is not None
+    if len(terms.groups) > 1 and wanted is None and (named or not terms.products):
+        return _paths(terms, outcome, predictor)
     if not terms.products:
-        if len(terms.groups) > 1 and outcome is not None and predictor is not None and wanted is None:
-            return [(outcome, predictor, ())]
         raise SpecError(NO_PRODUCT)
     said = [f"{k}='{v}'" for k, v in (("outcome", outcome), ("predictor", predictor)) if v is not None]
     said += [f"moderator={wanted}"] if wanted else []
     raise SpecError(
         f"No interaction of the model has {', '.join(said)}. It has: {_listed(moderations(terms))}."
     )
+
+
+def _paths(terms: EffectTerms, outcome: str | None, predictor: str | None) -> list[Moderation]:
+    """The paths of a model of several groups, whose slopes depend on the group alone."""
+    rows = [r for r in terms.table.rows if r.op == "~" and r.block == 1]
+    found: list[Moderation] = [
+        (r.lhs, r.rhs, ()) for r in rows if outcome in (None, r.lhs) and predictor in (None, r.rhs)
+    ]
+    if not found:
+        raise SpecError(
+            f"The model has no path {outcome or '…'} ~ {predictor or '…'}. It has: "
+            f"{', '.join(f'{r.lhs} ~ {r.rhs}' for r in rows)}."
+        )
+    return found
 
 
 def one_moderation(
@@ -270,4 +305,4 @@ def one_moderation(
 
 
 def _listed(found: list[Moderation]) -> str:
-    return ", ".join(f"{p} × {' × '.join(m)} → {o}" for o, p, m in found)
+    return ", ".join(f"{' × '.join((p, *m))} → {o}" for o, p, m in found)

@@ -337,3 +337,39 @@ def test_simultaneous_bands_cover_the_whole_line() -> None:
         true = 0.3 + 0.2 * grid
         inside += bool(((band["ci_lower"] <= true) & (true <= band["ci_upper"])).all())
     assert inside >= 368
+
+
+# ---------------------------------------------------------------------- groups
+
+
+@pytest.fixture(scope="module")
+def grouped(data: pd.DataFrame) -> Probe:
+    frame = data.assign(g=np.where(data["w"] > 0, "active", "inactive"))
+    return sm.probe(sm.fit("y ~ x + z + x:z\nv ~ m", frame, group="g"))
+
+
+def test_a_contrast_between_groups(grouped: Probe) -> None:
+    found = grouped.contrast(
+        {"group": "inactive", "z": 1}, {"group": "active", "z": 1}, outcome="y", predictor="x"
+    )
+    table = grouped.simple_slopes("y", "x", "z", values=(1,)).set_index("group")
+    assert found["est"] == pytest.approx(table.loc["active", "est"] - table.loc["inactive", "est"])
+    # groups are independent samples
+    assert found["se"] == pytest.approx(np.hypot(*table["se"]))
+    assert found["first"] == "inactive, z = 1"
+    between = grouped.contrast("inactive", "active", outcome="v", predictor="m")
+    assert between["first"] == "inactive"
+    with pytest.raises(SpecError, match=r"'actve' is not a group. Did you mean 'active'"):
+        grouped.contrast("actve", "inactive", outcome="v", predictor="m")
+
+
+def test_groups_alone_have_slopes_but_no_regions(data: pd.DataFrame) -> None:
+    frame = data.assign(g=np.where(data["w"] > 0, "active", "inactive"))
+    probe = sm.probe(sm.fit("y ~ x + z\nv ~ m", frame, group="g"))
+    table = probe.simple_slopes()
+    assert len(table) == 3 * 2
+    assert set(table["group"]) == {"active", "inactive"}
+    with pytest.raises(SpecError, match="groups have no values in between"):
+        probe.johnson_neyman("v", "m", group="active")
+    with pytest.raises(SpecError, match=r"no path v ~ x. It has: y ~ x, y ~ z, v ~ m"):
+        probe.simple_slopes("v", "x")
