@@ -177,7 +177,7 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
     ),
     "ordered items": (
         lambda: sm.fit(CFA, survey(), ordered=["eds1"]),
-        sm.SpecError, ["ordered", "yet"],
+        sm.DataError, ["'eds1'", "no whole numbers", "rows 1, 2, 3", "ordered="],
     ),
     "model is not text": (lambda: sm.fit(42, survey()), sm.SpecError, ["text or a ModelSpec", "int"]),  # type: ignore[arg-type]
     "unknown specification": (

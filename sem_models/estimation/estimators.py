@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Discrepancy = Literal["ML", "GLS", "ULS", "WLS"]
+Discrepancy = Literal["ML", "GLS", "ULS", "WLS", "DWLS"]
 SCALED_TESTS = (
     "satorra.bentler", "scaled.shifted", "mean.var.adjusted", "yuan.bentler.mplus", "yuan.bentler",
 )  # fmt: skip
@@ -36,8 +36,12 @@ ESTIMATORS: dict[str, Estimator] = {
     "ULSM": Estimator("ULS", "robust.sem", "satorra.bentler"),
     "ULSMV": Estimator("ULS", "robust.sem", "scaled.shifted"),
     "ULSMVS": Estimator("ULS", "robust.sem", "mean.var.adjusted"),
+    "DWLS": Estimator("DWLS", "standard", "standard"),
+    "WLSM": Estimator("DWLS", "robust.sem", "satorra.bentler"),
+    "WLSMV": Estimator("DWLS", "robust.sem", "scaled.shifted"),
+    "WLSMVS": Estimator("DWLS", "robust.sem", "mean.var.adjusted"),
 }
-LATER = ("DWLS", "WLSM", "WLSMV", "WLSMVS", "PML", "FML")
+LATER = ("PML", "FML")
 BOLLEN_STINE = "bollen.stine"
 STANDARD_ERRORS = (
     "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",

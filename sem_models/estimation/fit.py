@@ -21,6 +21,8 @@ from sem_models.estimation.least_squares import LeastSquares, least_squares
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome, Solution, minimize
 from sem_models.estimation.options import Options, resolve
+from sem_models.estimation.ordinal_least_squares import ordinal_least_squares
+from sem_models.estimation.ordinal_starts import ordinal_start
 from sem_models.estimation.starts import starting_point, starting_values
 from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import Fit
@@ -28,10 +30,12 @@ from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
 from sem_models.model.auxiliary import check_outside, with_auxiliaries
 from sem_models.model.constraints import Restrictions
-from sem_models.model.ram import build_ram
+from sem_models.model.ram import RamModel, build_ram
 from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, TableOptions, build_table
 from sem_models.observed.moments import Moments, sample_from_moments
+from sem_models.observed.ordered_items import ordered_items
+from sem_models.observed.ordered_sample import sample_of_items
 from sem_models.observed.patterns import complete_patterns
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import Sample, group_labels, sample_from_data
@@ -77,6 +81,10 @@ def fit(
         covariate. With `aux`, names of columns outside the model inform the missing answers.
     group : str, optional
         Column that splits the customers; groups come in order of first appearance.
+    ordered : sequence of str, or True
+        Items to be treated as ordered, True for all that are explained; columns of an ordered categorical
+        type are so by themselves. With them "ML" means WLSMV: thresholds and polychoric correlations by
+        diagonally weighted least squares, `parameterization="delta"` or "theta".
     group_equal, group_partial : sequence of str
         Parameter families equal across groups ("loadings", "intercepts", …) and the exceptions ("x3~1").
     sample_cov, sample_mean, sample_nobs
@@ -111,12 +119,14 @@ def fit(
     if options.get("constraints"):
         text = f"{text}\n{_constraints(options['constraints'])}"
     syntax = parse(text)
+    items = ordered_items(frame, syntax, ordered)
     resolved = resolve(
-        {**options, "ordered": tuple(ordered) if not isinstance(ordered, bool) else ordered},
+        options,
         estimator=estimator, missing=missing, group=group, group_equal=group_equal,
         group_partial=group_partial,
         engine=engine, seed=seed, has_groups=len(labels) > 1,
         has_intercepts=any(f.op == "~1" for f in syntax.formulas), has_sample_mean=sample_mean is not None,
+        items=items.sizes,
     )  # fmt: skip
     table = _table(text, resolved.table, labels)
     observed, aux = table.variables.observed, resolved.rows.aux
@@ -134,7 +144,9 @@ def fit(
         exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
         if options.get("std_ov") is True:
             frame = standardized_columns(frame, [v for v in observed if v not in exogenous], group)
-        sample = sample_from_data(
+        sample = sample_of_items(
+            frame, observed, items, missing=resolved.missing, group=group, exogenous=exogenous
+        ) if items else sample_from_data(
             frame, (*observed, *aux), missing=resolved.missing, group=group, exogenous=exogenous,
             has_means=resolved.table.meanstructure, sampling_weights=resolved.rows.sampling_weights,
             normalization=resolved.rows.sampling_weights_normalization, cluster=resolved.rows.cluster,
@@ -151,7 +163,7 @@ def fit(
         sample = sample_from_moments(
             sample_cov, sample_nobs, observed, sample_mean=sample_mean, rescale=resolved.sample_cov_rescale
         )
-    if resolved.likelihood == "wishart" or resolved.discrepancy != "ML":
+    if not sample.unbiased and (resolved.likelihood == "wishart" or resolved.discrepancy != "ML"):
         sample = sample.with_unbiased_moments()
     if engine == "semopy":
         from sem_models.estimation.semopy_engine import solve_with_semopy
@@ -171,6 +183,8 @@ def _table(text: str, options: TableOptions, labels: tuple[str, ...]) -> Paramet
 def solve(table: ParameterTable, sample: Sample, options: Options, start: np.ndarray | None = None) -> Solved:
     """Estimate a parameter table on a sample: identification, starting values, optimization."""
     ram = build_ram(table, sample.cov, sample.mean)
+    if ram.ordinal is not None:
+        return solve_ordinal(table, ram, sample, options, start)
     complete = NormalTheory(ram, complete_patterns(sample.n_by_group, sample.mean, sample.cov), sample.mean)
     begin = starting_point(complete, table, sample) if start is None else complete.at(start)
     if begin is None:
@@ -216,6 +230,31 @@ def _better(second: Solution, first: Solution) -> bool:
     if ended[0] != ended[1] or second.point is None:
         return ended[0]
     return float(second.point.value) < float(first.point.value) - LOWER
+
+
+def solve_ordinal(
+    table: ParameterTable, ram: RamModel, sample: Sample, options: Options, start: np.ndarray | None
+) -> Solved:
+    """The same for ordered items, from thresholds and correlations of latent responses."""
+    objective = ordinal_least_squares(ram, sample, options.discrepancy)
+    begin = objective.at(ordinal_start(table, ram, sample) if start is None else start)
+    if begin is None:
+        raise SpecError(Outcome.BAD_START.value)
+    held = held_by(table, options.bounds, sample.cov)
+    if options.check_identification:
+        moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
+        check_identified(objective, table, begin, objective.information(begin), moments, held, cov=sample.cov)
+    limits: dict[str, Any] = {"n_rows": sample.n, "max_iterations": options.max_iterations}
+    if held:
+        found = minimize_constrained(objective, ram, begin, held, **limits)
+        along, params = on_the_constraints(found, ram)
+        objective = replace(objective, ram=along)
+        solution = replace(found.solution, point=objective.at(params), gradient=np.zeros(along.n_params))
+        kept = trail.with_trail(solution, (trail.HELD, solution))
+        return Solved(table, along, sample, options, objective, kept)
+    solution = minimize(objective, begin, **limits)
+    kept = trail.with_trail(solution, (trail.FROM_MOMENTS if start is None else trail.GIVEN, solution))
+    return Solved(table, ram, sample, options, objective, kept)
 
 
 def _solve_held(

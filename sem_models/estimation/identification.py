@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sem_models.errors import IdentificationError
+from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.remedies import remedy
 from sem_models.estimation.units import param_units
 from sem_models.model.constraints import Restrictions
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
+
+Objective = NormalTheory | LeastSquares
 
 TOLERANCE = 1e-10
 """Eigenvalues of the scaled information below this count as zero at every point tried."""
@@ -23,12 +28,14 @@ CLEAR_PIVOT = 1e-3
 
 
 def check_identified(
-    objective: NormalTheory,
+    objective: Objective,
     table: ParameterTable,
-    start: Point,
+    start: Point | MomentPoint,
     information: Array,
     n_moments: int,
     held: Restrictions,
+    *,
+    cov: Array | None = None,
 ) -> None:
     """Raise IdentificationError naming the parameters along the flat directions, if there are any.
 
@@ -39,7 +46,10 @@ def check_identified(
     ram, k = objective.ram, objective.ram.n_params - len(held.equalities)
     if k <= n_moments and _full_rank(information + _pinned(objective, start.params, held)):
         return
-    units = param_units(table, ram.reduction, ram.row_of_free, objective.patterns.cov)
+    if cov is None:
+        assert isinstance(objective, NormalTheory)
+        cov = objective.patterns.cov
+    units = param_units(table, ram.reduction, ram.row_of_free, cov)
     flat = flat_at_random_points(objective, start.params, units, held)
     found = flat is not None and flat.shape[1] > 0
     if k <= n_moments and not found:
@@ -66,7 +76,7 @@ def check_identified(
 
 
 def flat_at_random_points(
-    objective: NormalTheory, around: Array, units: Array, held: Restrictions | None = None
+    objective: Objective, around: Array, units: Array, held: Restrictions | None = None
 ) -> Array | None:
     """Directions (k, d) flat at two random points near `around`; None where no such point is admissible.
 
@@ -95,7 +105,7 @@ def _full_rank(information: Array) -> bool:
     return bool(np.diagonal(chol).min() > CLEAR_PIVOT) if len(chol) else True
 
 
-def _nearby(objective: NormalTheory, start: Array, units: Array, rng: np.random.Generator) -> Array:
+def _nearby(objective: Objective, start: Array, units: Array, rng: np.random.Generator) -> Array:
     """A random point whose Σ is positive definite, shrinking towards the start until it is."""
     spread = 0.3
     noise = rng.uniform(-1, 1, size=len(start)) * np.maximum(np.abs(start), 0.5 * units)
@@ -107,7 +117,7 @@ def _nearby(objective: NormalTheory, start: Array, units: Array, rng: np.random.
     return start
 
 
-def _pinned(objective: NormalTheory, params: Array, held: Restrictions | None) -> Array:
+def _pinned(objective: Objective, params: Array, held: Restrictions | None) -> Array:
     """What nonlinear equalities add to the information: JᵀJ."""
     if held is None or not held.equalities:
         return np.zeros((len(params),) * 2)
@@ -115,9 +125,9 @@ def _pinned(objective: NormalTheory, params: Array, held: Restrictions | None) -
     return np.asarray(slopes.T @ slopes)
 
 
-def _flat_directions(objective: NormalTheory, params: Array, held: Restrictions | None) -> Array | None:
+def _flat_directions(objective: Objective, params: Array, held: Restrictions | None) -> Array | None:
     """Null space (k, d) of the expected information, in the parameters' scale; None without a valid point."""
-    point = objective.at(params)
+    point: Any = objective.at(params)
     if point is None:
         return None
     information = objective.information(point) + _pinned(objective, params, held)

@@ -18,7 +18,7 @@ from sem_models.observed.fourth_moments import asymptotic_covariance
 from sem_models.observed.patterns import complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
 
-Kind = Literal["GLS", "ULS", "WLS"]
+Kind = Literal["GLS", "ULS", "WLS", "DWLS"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,13 @@ class LeastSquares:
             return None
         return MomentPoint(params, free, at, residual, weighted, np.asarray(value))
 
+    def jacobian(self, point: MomentPoint) -> Array:
+        """∂ moments / ∂ slot, (g, r, n)."""
+        return moment_space.jacobian(self.ram.slots, point.at)
+
     def gradient(self, point: MomentPoint) -> Array:
         """∂f/∂params (k,)."""
-        jac = moment_space.jacobian(self.ram.slots, point.at)
+        jac = self.jacobian(point)
         by_slot = -self.share[:, None] * np.einsum("grn,gr->gn", jac, point.weighted)
         return self.ram.to_parameters(by_slot)
 
@@ -76,9 +80,7 @@ class LeastSquares:
     def free_information(self, point: MomentPoint, *, observed: bool) -> Array:
         """Curvature of the free rows before equality constraints, (q, q)."""
         slots = self.ram.slots
-        by_slot = moment_space.chain(
-            self.share[:, None, None] * self.weight, moment_space.jacobian(slots, point.at)
-        )
+        by_slot = moment_space.chain(self.share[:, None, None] * self.weight, self.jacobian(point))
         if observed:
             by_slot = by_slot + kernels.bend(slots, point.at, *self._dual(point))
         return self.ram.to_row_pairs(by_slot)
@@ -92,6 +94,11 @@ class LeastSquares:
         half = np.where(i == j, 2.0, 1.0)
         matrix[:, i, j] = matrix[:, j, i] = -scaled[:, : len(i)] * half
         return matrix, scaled[:, len(i) :]
+
+
+def times(weight: Array, matrix: Array) -> Array:
+    """V M for V (..., s, s) or its diagonal (..., s), M (..., s, m)."""
+    return weight @ matrix if weight.ndim == matrix.ndim else weight[..., None] * matrix
 
 
 def least_squares(ram: RamModel, sample: Sample, kind: Kind) -> LeastSquares:

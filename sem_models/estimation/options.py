@@ -44,6 +44,14 @@ from sem_models.estimation.information import (
     as_options,
     informations,
 )
+from sem_models.estimation.ordinal_options import (
+    check_conditional,
+    defaults_of,
+    estimator_of_items,
+    parameterization,
+    refuse_for_items,
+    refuse_rows_of_items,
+)
 from sem_models.model.effect_coding import EFFECT_CODED
 from sem_models.model.table import TableOptions
 
@@ -53,16 +61,11 @@ MODEL_TYPES: dict[str, dict[str, Any]] = {
     "growth": {"int_ov_free": False, "int_lv_free": True, "meanstructure": True},
     "lavaan": {
         "int_ov_free": False, "auto_fix_first": False, "auto_fix_single": False, "auto_var": False,
-        "auto_cov_lv_x": False, "auto_cov_y": False,
+        "auto_cov_lv_x": False, "auto_cov_y": False, "auto_th": False, "auto_delta": False,
     },
 }  # fmt: skip
 
 LATER: dict[str, tuple[Any, ...]] = {
-    "conditional_x": (False, "default"),
-    "parameterization": ("delta", "default"),
-    "ordered": ((), None, False),
-    "auto_th": (True,),
-    "auto_delta": (True,),
     "auto_efa": (False, True),
     "zero_add": ("default",),
     "rotation": ("none", "geomin"),
@@ -172,6 +175,7 @@ _SWITCHES = (
     "int_ov_free", "int_lv_free", "fixed_x", "orthogonal", "orthogonal_x", "orthogonal_y", "std_lv",
     "auto_fix_first",
     "auto_fix_single", "auto_var", "auto_cov_lv_x", "auto_cov_y", "meanstructure",
+    "auto_th", "auto_delta",
 )  # fmt: skip
 _YES_NO = ("std_ov", "sample_cov_rescale", "check_identification")
 _OWN = (
@@ -189,11 +193,13 @@ _OWN = (
     "bootstrap",
     "std_ov",
     "group_label",
+    "parameterization",
+    "conditional_x",
 )
 
 
 _NAMED = (
-    "estimator", "missing", "group", "group_equal", "group_partial",
+    "estimator", "ordered", "missing", "group", "group_equal", "group_partial",
     "sample_cov", "sample_mean", "sample_nobs",
     "engine", "seed",
 )  # fmt: skip
@@ -217,8 +223,10 @@ def resolve(
     has_groups: bool,
     has_intercepts: bool,
     has_sample_mean: bool,
+    items: tuple[tuple[str, int], ...] = (),
 ) -> Options:
-    """Fill in lavaan's defaults. Raises SpecError for unknown, unsupported and contradictory options."""
+    """Fill in lavaan's defaults; items are the ordered items with their numbers of categories. Raises
+    SpecError for unknown, unsupported and contradictory options."""
     known = (*_SWITCHES, *_OWN, *DATA_NAMES, *LATER)
     for name, value in given.items():
         if name not in known:
@@ -237,16 +245,21 @@ def resolve(
             f"engine='{engine}' is unknown. {did_you_mean(engine, ('native', 'semopy'), noun='engines')}"
         )
     rows = data_options(given)
-    estimator = _estimator(estimator)
-    estimator = estimator_for(estimator, ESTIMATORS[estimator].discrepancy, rows)
     missing = missing_method(missing)
+    if items:
+        refuse_rows_of_items(rows, missing)
+    estimator = estimator_of_items(_estimator(estimator), items=bool(items))
+    check_conditional(given, items=bool(items))
+    estimator = estimator_for(estimator, ESTIMATORS[estimator].discrepancy, rows)
     full = missing in ("fiml", "fiml.x")
-    defaults = ESTIMATORS[estimator]
+    defaults = defaults_of(estimator, items=bool(items))
     if missing in TWO_STAGE:
         defaults = replace(defaults, se=missing, test="satorra.bentler")
     model_type = _one_of("model_type", given.get("model_type", "sem"), tuple(MODEL_TYPES))
     se = _default(given.get("se"), defaults.se).replace("-", ".").replace("_", ".")
     se = SE_NAMES.get(se, se)
+    if items and se == "robust":
+        se = "robust.sem"
     if se == "robust":
         se = "robust.huber.white" if full or estimator == "MLR" else "robust.sem"
     se = clustered_errors(_one_of("se", se, STANDARD_ERRORS), rows)
@@ -282,17 +295,25 @@ def resolve(
             or missing in TWO_STAGE
             or has_intercepts
             or has_sample_mean
+            or items
             or {"intercepts", "means"} & set(equal)
         )
-    elif not switches["meanstructure"] and (full or has_intercepts):
+    elif not switches["meanstructure"] and (full or has_intercepts or items):
         raise SpecError(
-            "meanstructure=False contradicts missing='fiml' and intercepts in the model. Leave it out."
+            "meanstructure=False contradicts missing='fiml', ordered items and intercepts in the model. "
+            "Leave it out."
         )
+    effect_coding = _effect_coding(given, switches)
+    if items:
+        refuse_for_items(
+            se=se, tests=tests, information=(for_errors, for_tests), likelihood=likelihood, engine=engine,
+            std_ov=given.get("std_ov") is True, effect_coding=effect_coding,
+        )  # fmt: skip
     return Options(
         estimator, defaults.discrepancy, missing, se, tests, for_errors.kind, model_type, group,
         replace(
-            TableOptions(), **switches, effect_coding=_effect_coding(given, switches),
-            group_equal=equal, group_partial=partial,
+            TableOptions(), **switches, effect_coding=effect_coding,
+            group_equal=equal, group_partial=partial, ordered=items, parameterization=parameterization(given),
         ),
         bool(given.get("sample_cov_rescale", True)), int(given.get("max_iterations", 500)),
         bool(given.get("check_identification", True)), engine, seed, likelihood, rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import copysign, sqrt
 
 import numpy as np
@@ -14,15 +15,19 @@ from sem_models.observed.sample import Sample
 
 
 def starting_values(
-    table: ParameterTable, ram: RamModel, sample_cov: Array, sample_mean: Array, *, structural: bool = True
-) -> Array:
+    table: ParameterTable, ram: RamModel, sample_cov: Array, sample_mean: Array, *, structural: bool = True,
+    known: Mapping[int, float] | None = None,
+) -> Array:  # fmt: skip
     """Parameters (k,) to begin from: the user's values, loadings by instruments, paths by the moments.
 
     Loadings follow Hägglund (1982, Psychometrika 47, FABIN 2) relative to the marker, kept within a factor
     of three of the ratio of standard deviations. With `structural`, covariances of constructs are then taken
     from the covariances of their items and paths from those by least squares; without it, half of each
-    variance is explained and all paths begin at zero. sample_cov (g, p, p), sample_mean (g, p), divisor n.
+    variance is explained and all paths begin at zero. sample_cov (g, p, p), sample_mean (g, p), divisor n;
+    `known` are values by row of
+    the table that are better known (thresholds).
     """
+    known = known or {}
     place = {name: i for i, name in enumerate(table.variables.observed)}
     free = np.zeros(ram.n_free)
     for g in range(len(table.groups)):
@@ -34,7 +39,7 @@ def starting_values(
         for x, number in enumerate(ram.row_of_free.tolist()):
             row = table.rows[number]
             if row.block == g + 1:
-                free[x] = row.start if row.start is not None else values[row.key]
+                free[x] = row.start if row.start is not None else known.get(number, values[row.key])
     if not table.equalities:  # the reduction only shares labels: an average of the rows that share one
         return np.asarray((free - ram.offset) @ ram.reduction / ram.reduction.sum(axis=0))
     return np.asarray(np.linalg.lstsq(ram.reduction, free - ram.offset, rcond=None)[0])

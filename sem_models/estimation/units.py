@@ -40,7 +40,7 @@ def row_units(table: ParameterTable, unit: Array) -> Array:
     out = np.empty(len(table.rows))
     for k, row in enumerate(table.rows):
         left = unit[row.block - 1, place[row.lhs]]
-        if row.op == "~1":
+        if row.op in ("~1", "|"):
             out[k] = left
             continue
         right = unit[row.block - 1, place[row.rhs]]

@@ -21,7 +21,7 @@ def all_tests(solved: Solved) -> list[dict[str, Any]]:
         row.update(scaling_factor=nan, shift_parameter=nan)
         if name == "standard":
             row["stat"] = solved.minimum
-            row["pvalue"] = upper_tail(solved.minimum, df) if solved.options.discrepancy != "ULS" else nan
+            row["pvalue"] = upper_tail(solved.minimum, df) if solved.chi_square.tested else nan
         elif name == BOLLEN_STINE:
             drawn = bootstrap(solved, solved.options.bootstrap, "bollen.stine", solved.options.seed)
             row.update(stat=solved.minimum, pvalue=float(drawn.test["pvalue"]))

@@ -38,18 +38,24 @@ def candidates(table: ParameterTable, ram: RamModel) -> list[Candidate]:
 
     def add(lhs: str, op: str, rhs: str, group: int) -> None:
         entry = entry_of(op, place[lhs], place.get(rhs, 0), group)
+        if ram.ordinal is not None and entry.row in ram.ordinal.x:
+            return  # the model conditions on the covariates
         of_sum = lhs in composites and op != "<~"  # what a weighted sum has follows from its weights
         if entry not in taken and not of_sum and not (op != "~" and rhs in composites):
             taken.add(entry)
             found.append(Candidate(lhs, op, rhs, entry))
 
+    derived = table.options.parameterization == "delta"
+    items = table.options.categories
     for row in table.rows:
-        if not row.free:
+        follows = row.op == "~*~" or (derived and row.op == "~~" and row.lhs == row.rhs and row.lhs in items)
+        if not row.free and row.op != "|" and not follows:
             add(row.lhs, row.op, row.rhs, row.block - 1)
     absent = [*_measurement(table), *_covariances(table), *_regressions(table)]
     for group in range(len(table.groups)):
         for lhs, op, rhs in absent:
-            add(lhs, op, rhs, group)
+            if not (op == "~~" and lhs == rhs and lhs in items):
+                add(lhs, op, rhs, group)
     return found
 
 

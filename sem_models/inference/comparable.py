@@ -11,6 +11,7 @@ from sem_models.estimation.least_squares import LeastSquares
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome, minimize
 from sem_models.inference.nested import parameters_of
+from sem_models.inference.ordinal_nested import distance
 from sem_models.inference.solved import Solved
 from sem_models.observed.patterns import complete_patterns
 
@@ -38,6 +39,12 @@ def check_comparable(first_name: str, first: Solved, name: str, other: Solved) -
         raise SpecError(
             f"Model '{name}' was fitted to other variables or rows than '{first_name}'; a likelihood-ratio "
             "test needs the same data under both models."
+        )
+    if (first.sample.ordinal is None) != (other.sample.ordinal is None) or (
+        a.table.categories != b.table.categories
+    ):
+        raise SpecError(
+            f"Model '{name}' treats other items as ordered than '{first_name}'. Give both the same ordered=."
         )
     if a.scaled_test != b.scaled_test:
         raise SpecError(
@@ -70,6 +77,12 @@ def check_nested(name: str, restricted: Solved, general_name: str, general: Solv
         raise SpecError(
             f"'{name}' has a mean structure and '{general_name}' has none. Fit both with meanstructure=True."
         )
+    starts = [parameters_of(restricted, general), general.point.params]
+    if general.sample.ordinal is not None:
+        far = distance(restricted, general, starts)
+        if far is not None and far > NESTED:
+            raise SpecError(_not_nested(name, general_name))
+        return
     objectives: list[Any] = [restricted.objective, general.objective]
     if not all(isinstance(o, NormalTheory | LeastSquares) for o in objectives):
         return
@@ -82,7 +95,7 @@ def check_nested(name: str, restricted: Solved, general_name: str, general: Solv
     objective = NormalTheory(general.ram, patterns, mean)
     floor = 0.5 * float((patterns.share * (np.linalg.slogdet(sigma)[1] + len(place))).sum())
     worst = np.inf
-    for start in (parameters_of(restricted, general), general.point.params):
+    for start in starts:
         if objective.at(start) is None:
             continue
         found = minimize(objective, start, n_rows=general.sample.n)
@@ -92,7 +105,12 @@ def check_nested(name: str, restricted: Solved, general_name: str, general: Solv
         if worst < NESTED:
             return
     if np.isfinite(worst):
-        raise SpecError(
-            f"'{name}' is not nested in '{general_name}': no parameters of '{general_name}' imply the "
-            f"moments that '{name}' does. Compare their AIC or BIC."
-        )
+        raise SpecError(_not_nested(name, general_name) + " Compare their AIC or BIC.")
+
+
+def _not_nested(name: str, general_name: str) -> str:
+    return (
+        f"'{name}' is not nested in '{general_name}': no parameters of '{general_name}' imply the moments "
+        "that "
+        f"'{name}' does."
+    )

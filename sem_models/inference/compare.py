@@ -43,21 +43,25 @@ def compare_fits(
     rows = []
     for position, i in enumerate(order):
         fit, test = fits[i], fits[i].chi_square
-        k = fit.ram.n_counted
+        k, likelihood = fit.ram.n_counted, fit.sample.ordinal is None
         row: dict[str, object] = {
-            "model": names[i], "df": test.df, "aic": aic(fit.logl, k),
-            "bic": bic(fit.logl, k, fit.sample.n_total), "chisq": test.statistic, "chisq_diff": np.nan,
+            "model": names[i], "df": test.df, "aic": aic(fit.logl, k) if likelihood else np.nan,
+            "bic": bic(fit.logl, k, fit.sample.n_total) if likelihood else np.nan, "chisq": test.statistic,
+            "chisq_diff": np.nan,
             "rmsea": np.nan, "df_diff": np.nan, "pvalue": np.nan, "method": "",
         }  # fmt: skip
         if position:
             general = fits[order[position - 1]]
             check_nested(names[i], fit, names[order[position - 1]], general)
             out = difference_test(fit, general, method, a_method=a_method, scaled_shifted=scaled_shifted)
-            n, g = float(fit.sample.n), len(fit.sample.groups)
+            n, g = (
+                float(fit.sample.n if fit.sample.ordinal is None else fit.sample.n_total),
+                len(fit.sample.groups),
+            )
             defined = out.df_diff > 0 and out.chisq_diff == out.chisq_diff
             row.update(
                 chisq_diff=out.chisq_diff, df_diff=out.df_diff, pvalue=out.pvalue, method=out.method,
-                rmsea=rmsea(out.raw, out.df_diff, n, g, scaling=out.scaling) if defined else np.nan,
+                rmsea=rmsea(out.raw, fit.df - general.df, n, g, scaling=out.scaling) if defined else np.nan,
             )  # fmt: skip
         rows.append(row)
     return pd.DataFrame(rows).set_index("model")

@@ -13,19 +13,20 @@ from typing import Any
 import numpy as np
 
 from sem_models.estimation import kernels, moment_space
+from sem_models.estimation.least_squares import times
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.scores import score_meat
 from sem_models.inference.covariance import FROM_MOMENTS
-from sem_models.inference.scaled_tests import empirical_gamma, projection
+from sem_models.inference.scaled_tests import empirical_gamma, kept_moments, projection, score_meat_of
 from sem_models.inference.solved import Solved
-from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, RamModel, Slots
+from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, THRESHOLD, Array, IntArray, RamModel, slots_of
 from sem_models.observed import moment_likelihood
-from sem_models.observed.moment_likelihood import moments_explained
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One matrix entry of one group: kind DIRECTED, SYMMETRIC (row ≤ col) or MEAN (col 0)."""
+    """One matrix entry of one group: kind DIRECTED, SYMMETRIC (row ≤ col) or MEAN (col 0); of ordered items
+    THRESHOLD or SCALING (col its number)."""
 
     group: int
     kind: int
@@ -55,23 +56,33 @@ def entry_of(op: str, lhs: int, rhs: int, group: int) -> Entry:
     return Entry(group, DIRECTED, *((rhs, lhs) if op == "=~" else (lhs, rhs)))
 
 
-def free_entries(ram: RamModel) -> set[Entry]:
-    """The entries that are free already."""
+def entries_by_row(ram: RamModel) -> dict[int, Entry]:
+    """The entry that each free row stands for."""
     slots = ram.slots
     found = zip(*np.nonzero(slots.free >= 0), strict=True)
-    return {Entry(int(g), int(slots.kind[n]), int(slots.row[n]), int(slots.col[n])) for g, n in found}
+    return {
+        int(slots.free[g, n]): Entry(int(g), int(slots.kind[n]), int(slots.row[n]), int(slots.where[n]))
+        for g, n in found
+    }
+
+
+def free_entries(ram: RamModel) -> set[Entry]:
+    """The entries that are free already."""
+    return set(entries_by_row(ram).values())
 
 
 def fixed_values(ram: RamModel, entries: Sequence[Entry]) -> Array:
     """The values at which entries are fixed, (c,)."""
-    bases = {DIRECTED: ram.a_base, SYMMETRIC: ram.s_base}
-    return np.array(
-        [
-            ram.m_base[e.group, e.row] if e.kind == MEAN else bases[e.kind][e.group, e.row, e.col]
-            for e in entries
-        ],
-        dtype=np.float64,
-    )
+    return np.array([_fixed_value(ram, e) for e in entries], dtype=np.float64)
+
+
+def _fixed_value(ram: RamModel, e: Entry) -> float:
+    if e.kind == MEAN:
+        return float(ram.m_base[e.group, e.row])
+    if e.kind > MEAN:
+        assert ram.ordinal is not None
+        return float((ram.ordinal.tau if e.kind == THRESHOLD else ram.ordinal.scale)[e.group, e.col])
+    return float((ram.a_base if e.kind == DIRECTED else ram.s_base)[e.group, e.row, e.col])
 
 
 def extend(ram: RamModel, entries: Sequence[Entry]) -> RamModel:
@@ -79,7 +90,7 @@ def extend(ram: RamModel, entries: Sequence[Entry]) -> RamModel:
     old = ram.slots
     places = {
         (int(k), int(i), int(j)): n
-        for n, (k, i, j) in enumerate(zip(old.kind, old.row, old.col, strict=True))
+        for n, (k, i, j) in enumerate(zip(old.kind, old.row, old.where, strict=True))
     }
     columns = [list(column) for column in old.free.T]
     keys = list(places)
@@ -89,16 +100,14 @@ def extend(ram: RamModel, entries: Sequence[Entry]) -> RamModel:
             columns.append([-1] * ram.n_groups)
             keys.append((e.kind, e.row, e.col))
         columns[place][e.group] = ram.n_free + number
-    kind, row, col = np.array(keys, dtype=np.intp).reshape(-1, 3).T
-    weight = np.where(kind == MEAN, 0.0, np.where((kind == SYMMETRIC) & (row == col), 0.5, 1.0))
-    right = np.where(kind == DIRECTED, len(ram.variables) + col, col)
     free = np.array(columns, dtype=np.intp).reshape(-1, ram.n_groups).T
+    slots = slots_of(np.array(keys, dtype=np.intp).reshape(-1, 3), len(ram.variables), free)
     q, k, c = ram.n_free, ram.n_params, len(entries)
     reduction = np.zeros((q + c, k + c))
     reduction[:q, :k] = ram.reduction
     reduction[q:, k:] = np.eye(c)
     return replace(
-        ram, slots=Slots(kind, row, col, weight, row, right, free), reduction=reduction,
+        ram, slots=slots, reduction=reduction,
         offset=np.append(ram.offset, fixed_values(ram, entries)),
         row_of_free=np.append(ram.row_of_free, np.full(c, -1)),
     )  # fmt: skip
@@ -122,8 +131,7 @@ def score_spread(solved: Solved, entries: Sequence[Entry]) -> Array | None:
         return score_meat(objective, at_point, solved.sample.rows)
     at = projection(objective, at_point, solved.sample)
     gamma = empirical_gamma(solved.sample, ram.exogenous, at.keep)
-    parts = [j.T @ w @ g @ w @ j for j, w, g in zip(at.slopes, at.weight, gamma, strict=True)]
-    return np.asarray(sum(parts))
+    return score_meat_of(at, gamma)
 
 
 def curvature_at(solved: Solved, entries: Sequence[Entry], *, rows: int | None = None) -> Curvature:
@@ -178,13 +186,15 @@ def _through_moments(solved: Solved, objective: Any, point: Any, wanted: int) ->
     ram = objective.ram
     if isinstance(objective, NormalTheory):
         weight = moment_likelihood.curvature(point.parts, objective.patterns, ram.n_groups, observed=False)
+        by_slot = moment_space.jacobian(ram.slots, point.at)
     else:
-        weight = solved.sample.share[:, None, None] * objective.weight
-    keep = moments_explained(ram.n_observed, ram.exogenous, has_means=ram.has_means)
-    jac = moment_space.jacobian(ram.slots, point.at)[:, keep]
+        weight = objective.weight * solved.sample.share.reshape(-1, *(1,) * (objective.weight.ndim - 1))
+        by_slot = objective.jacobian(point)
+    keep = kept_moments(solved.sample, ram)
+    jac = by_slot[:, keep]
     out = []
     for g, index in enumerate(ram.slots.free):
         slopes = jac[g][:, index >= 0]
-        weighted = weight[g][np.ix_(keep, keep)] @ slopes
+        weighted = times(weight[g][keep] if weight.ndim == 2 else weight[g][np.ix_(keep, keep)], slopes)
         out.append((slopes[:, index[index >= 0] < wanted].T @ weighted, (slopes * weighted).sum(axis=0)))
     return out

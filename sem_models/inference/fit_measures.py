@@ -16,6 +16,13 @@ from sem_models.inference import residuals
 from sem_models.inference.baseline import baseline_model, starts_at_solution
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
 from sem_models.inference.no_saturated import RMSEA_NAMES, WHY, undefined
+from sem_models.inference.ordinal_fit import (
+    CategoricalMisfit,
+    categorical_misfit,
+    lisrel_fit,
+    ordinal_baseline,
+    residual_measures,
+)
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.test_statistics import ChiSquare, n_moments
 from sem_models.model.ram import Array
@@ -67,7 +74,10 @@ def fit_measures(solved: Solved) -> Measures:
     if robust:
         v.update(chisq_scaled=test.scaled, df_scaled=test.df_scaled, pvalue_scaled=test.pvalue_scaled)
         v["chisq_scaling_factor"] = test.scaling if test.scaling is not None else nan
-    base_objective, base_point, base = _baseline(solved)
+    if sample.ordinal is not None:
+        base = ordinal_baseline(solved)
+    else:
+        base_objective, base_point, base = _baseline(solved)
     v.update(baseline_chisq=base.statistic, baseline_df=float(base.df), baseline_pvalue=base.pvalue)
     if robust:
         v.update(
@@ -77,7 +87,12 @@ def fit_measures(solved: Solved) -> Measures:
         )
         v["baseline_chisq_scaling_factor"] = base.scaling if base.scaling is not None else nan
     _incremental(v, test, base, robust)
-    misfit = _robust_moments(solved, base_objective, base_point, base)
+    categorical = categorical_misfit(solved) if sample.ordinal is not None else None
+    misfit = None
+    if categorical is not None:
+        _categorical(v, categorical, test, base)
+    elif sample.ordinal is None:
+        misfit = _robust_moments(solved, base_objective, base_point, base)
     if misfit is not None:
         (x2, x2_mean), (b2, b2_mean) = misfit
         v["cfi_robust"] = m.cfi(x2, x2_mean, b2, b2_mean)
@@ -106,8 +121,11 @@ def fit_measures(solved: Solved) -> Measures:
             )
         if test.shift and test.scaling is not None:
             _rmsea_interval(v, "_robust", test.scaled, test.df, n, g, scaling=test.scaling)
-    _residual_based(v, solved)
-    _lisrel_and_gfi(v, solved, misfit, n, p)
+    if sample.ordinal is not None:
+        _ordinal(v, solved, categorical)
+    else:
+        _residual_based(v, solved)
+        _lisrel_and_gfi(v, solved, misfit, n, p)
     df = test.df
     v["cn_05"], v["cn_01"] = (m.critical_n(test.statistic, df, n, alpha) for alpha in (0.05, 0.01))
     v["mfi"], v["ecvi"] = m.mfi(test.statistic, df, n), m.ecvi(test.statistic, solved.ram.n_counted, n)
@@ -138,6 +156,38 @@ def _baseline(solved: Solved) -> tuple[Objective, AnyPoint, ChiSquare]:
     assert point is not None, "variances of the sample are positive"
     df = n_moments(solved.sample, ram.exogenous, has_means=ram.has_means) - ram.n_counted
     return objective, point, solved.test_of(objective, point, df)
+
+
+def _categorical(v: dict[str, float], found: CategoricalMisfit, test: ChiSquare, base: ChiSquare) -> None:
+    """Robust incremental measures; the expected value is that per degree of freedom of the correlations."""
+    mean = found.expected / found.df * test.df if found.df else nan
+    v["cfi_robust"] = m.cfi(found.statistic, mean, found.baseline, found.baseline_expected)
+    expected = (mean, found.baseline_expected)
+    v["tli_robust"] = m.tli(found.statistic, test.df, found.baseline, base.df, expected=expected)
+    v["nnfi_robust"] = v["tli_robust"]
+    v["rni_robust"] = m.rni(found.statistic, mean, found.baseline, found.baseline_expected)
+
+
+def _ordinal(v: dict[str, float], solved: Solved, found: CategoricalMisfit | None) -> None:
+    """What is made of residuals, GFI, and the robust RMSEA, of models of ordered items."""
+    sample, test = solved.sample, solved.chi_square
+    assert sample.ordinal is not None
+    v.update(residual_measures(solved))
+    g, p, n, df = len(sample.groups), len(sample.variables) - len(solved.ram.exogenous), sample.n, test.df
+    if found is not None and found.df and found.expected > 0:
+        total, scaling = sample.n_total, found.expected / found.df
+        _rmsea(v, "_robust", found.statistic / scaling, found.df, total, g, scaling=scaling)
+        v["gfi_robust"] = m.gfi(2.0 * found.statistic / total, p, 2.0 * found.expected / total)
+        v["gfi_ci_lower_robust"], v["gfi_ci_upper_robust"] = _gfi_interval(
+            found.statistic / scaling, found.df, total, p, scaling
+        )
+    v["gfi"] = m.gfi(2.0 * test.statistic / n, p, 2.0 * df / n) if df else 1.0
+    v["gfi_ci_lower"], v["gfi_ci_upper"] = _gfi_interval(test.statistic, df, n, p, 1.0)
+    moments = sample.ordinal.statistics.size
+    v["gfi_ci_level"] = LEVEL
+    v["gfi_lisrel"] = lisrel_fit(solved)
+    v["agfi_lisrel"] = 1.0 - moments / df * (1.0 - v["gfi_lisrel"]) if df else 1.0
+    v["pgfi"] = df / moments * v["gfi_lisrel"]
 
 
 def _incremental(v: dict[str, float], test: ChiSquare, base: ChiSquare, robust: bool) -> None:
@@ -323,6 +373,11 @@ def _explain(out: Measures, solved: Solved, base: ChiSquare) -> None:
         out.why_not(
             ("pvalue", "rmsea_pvalue", "rmsea_notclose_pvalue", "cn_05", "cn_01"),
             "The model is saturated (no degrees of freedom), so there is nothing to test.",
+        )
+    if not solved.chi_square.tested and solved.chi_square.df:
+        out.why_not(
+            ("pvalue", "baseline_pvalue"),
+            f"The unscaled minimum of {solved.options.estimator} has no χ² distribution; see pvalue_scaled.",
         )
     if base.df == 0:
         out.why_not(("baseline_pvalue", "rfi", "pnfi"), "The baseline model has no degrees of freedom.")

@@ -18,7 +18,7 @@ from sem_models.errors import ConvergenceError
 from sem_models.inference.candidates import Candidate
 from sem_models.inference.extended import Curvature, Entry, curvature_at
 from sem_models.inference.solved import Solved
-from sem_models.model.ram import DIRECTED, MEAN, Array
+from sem_models.model.ram import DIRECTED, MEAN, SCALING, THRESHOLD, Array
 from sem_models.observed.patterns import BoolArray
 
 COLLINEAR = 1e-6
@@ -94,8 +94,10 @@ def _unit(entry: Entry, total: Array, residual: Array, scaled: BoolArray) -> np.
 
     if entry.kind == DIRECTED:
         return sd(j, total) / sd(i, total)
-    if entry.kind == MEAN:
+    if entry.kind in (MEAN, THRESHOLD):
         return one / sd(i, total)
+    if entry.kind == SCALING:
+        return one
     if i == j:
         return one / sd(i, total) ** 2
     return one / (sd(i, residual) * sd(j, residual))

@@ -16,10 +16,11 @@ from sem_models.errors import SpecError
 from sem_models.estimation.estimators import YUAN_BENTLER
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.scores import score_meat
-from sem_models.inference.scaled_tests import empirical_gamma, projection
+from sem_models.inference.ordinal_nested import same_statistics
+from sem_models.inference.scaled_tests import empirical_gamma, projection, score_meat_of
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import upper_tail
-from sem_models.model.ram import Array
+from sem_models.model.ram import Array, IntArray
 
 Method = Literal["default", "standard", "satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000"]
 METHODS = ("default", "standard", "satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000")
@@ -153,8 +154,7 @@ def _meat(general: Solved) -> Array:
         return score_meat(objective, point, general.sample.rows or ())
     at = projection(objective, point, general.sample)
     gamma = empirical_gamma(general.sample, general.ram.exogenous, at.keep)
-    parts = [j.T @ w @ g @ w @ j for j, w, g in zip(at.slopes, at.weight, gamma, strict=True)]
-    return np.asarray(sum(parts))
+    return score_meat_of(at, gamma)
 
 
 def _delta(restricted: Solved, general: Solved) -> Array:
@@ -167,9 +167,14 @@ def _delta(restricted: Solved, general: Solved) -> Array:
     return np.asarray(null_space(np.linalg.lstsq(j_1, j_0, rcond=None)[0].T).T)
 
 
-def _same_moments(restricted: Solved, general: Solved) -> Array:
+def _same_moments(restricted: Solved, general: Solved) -> IntArray:
     """Positions of the general model's moments among the restricted one's, whose variables may be in another
     order."""
+    if general.sample.ordinal is not None:
+        order = same_statistics(restricted, general)
+        if order is None:
+            raise SpecError("The models are not of the same statistics: items or covariates differ.")
+        return np.asarray(order)
     keep = projection(general.objective, general.point, general.sample).keep
     p = len(general.sample.variables)
     place = [restricted.sample.variables.index(name) for name in general.sample.variables]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.inference.factor_scores import designs, score_rows
+from sem_models.inference.ordinal_tables import ordinal_residuals
 from sem_models.inference.residual_errors import in_units, residual_errors
 from sem_models.inference.residuals import bentler, bollen, raw
 from sem_models.inference.row_tables import by_row, fitted_rows
@@ -24,6 +25,8 @@ def residual_tables(solved: Solved, kind: str) -> Any:
     """{group: {"cov": frame, "mean": series, …}}, or one frame of rows for "casewise"."""
     if kind not in TYPES:
         raise SpecError(f"residuals(type='{kind}') is unknown. {did_you_mean(kind, TYPES, noun='types')}")
+    if solved.sample.ordinal is not None:
+        return ordinal_residuals(solved, kind)
     if kind == "casewise":
         return casewise(solved)
     sample, at = solved.sample, solved.point.at

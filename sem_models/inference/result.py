@@ -76,6 +76,8 @@ class Fit:
         if options.se == "bootstrap":
             notes = (*notes, self.solved.bootstrapped.line())
         notes += () if s.saturated else (NO_SATURATED,)
+        if s.ordinal is not None and any(s.ordinal.empty):
+            notes += (s.ordinal.sparse(),)
         return Header(
             options.estimator, options.missing, s.n_available, s.n_used, s.n_available - s.n_used, sizes,
             self.status.converged, self.status.admissible, notes,
@@ -335,16 +337,28 @@ class Fit:
     # ------------------------------------------------------------------ moments
 
     def implied(self) -> dict[str, dict[str, Any]]:
-        """Model-implied moments by group label: cov (DataFrame, divisor n) and mean (Series)."""
+        """Model-implied moments by group label: cov (DataFrame, divisor n) and mean (Series).
+
+        With ordered items: of the latent responses in their unit metric given the covariates, and also
+        "thresholds", and "slopes" on the covariates.
+        """
+        if self.solved.sample.ordinal is not None:
+            from sem_models.inference.ordinal_tables import implied_tables
+
+            return implied_tables(self.solved)
         mu = self.solved.point.at.mu if self.solved.ram.has_means else self.solved.sample.mean
         return self._moments(self.solved.point.at.sigma, mu)
 
     def sample_moments(self) -> dict[str, dict[str, Any]]:
         """The saturated moments the model is compared with: EM estimates when answers are missing.
 
-        NaN where the data have none.
+        NaN where the data have none. With ordered items as in `implied()`.
         """
         s = self.solved.sample
+        if s.ordinal is not None:
+            from sem_models.inference.ordinal_tables import sample_tables
+
+            return sample_tables(self.solved)
         blank = 0.0 if s.saturated else np.nan
         return self._moments(s.cov + blank, s.mean + blank)
 
@@ -367,7 +381,7 @@ class Fit:
         standard errors of the sample moments); "standardized" (z: in standard errors of the residuals
         themselves, which are added as "cov_se" and "mean_se"). "casewise" is one row a customer instead:
         answers less what the regression scores of the latent variables and the other answers predict. NaN
-        where the data have no saturated moments.
+        where the data have no saturated moments. With ordered items also "thresholds" (and "slopes").
         """
         from sem_models.inference.residual_tables import residual_tables
 

@@ -33,10 +33,17 @@ def score_table(solved: Solved, method: ScoreMethod | str, *, errors: bool, data
     if not names:
         raise SpecError("The model has no latent variables, so there are no factor scores.")
     blocks, index = fitted_rows(solved, "Factor scores") if data is None else _other_rows(solved, data)
-    found = designs(solved)
+    if solved.sample.ordinal is not None:
+        from sem_models.inference.ordinal_scores import score_blocks
+
+        of_group: list[tuple[Array, Array | None]] = [
+            (scores, spread if errors else None) for scores, spread in score_blocks(solved, blocks, kind)
+        ]
+    else:
+        found = designs(solved)
+        of_group = [score_rows(found[g], values, kind, errors=errors) for g, (values, _) in enumerate(blocks)]
     parts = []
-    for g, (values, position) in enumerate(blocks):
-        scores, spread = score_rows(found[g], values, kind, errors=errors)
+    for (scores, spread), (_, position) in zip(of_group, blocks, strict=True):
         columns = [scores] if spread is None else [scores, spread]
         labels = [*names, *(f"{n}_se" for n in names)] if errors else list(names)
         parts.append((np.concatenate(columns, axis=1), position, labels))
@@ -69,13 +76,23 @@ def fitted_rows(solved: Solved, what: str) -> tuple[list[tuple[Array, IntArray]]
     return blocks, index
 
 
+def _values_of(solved: Solved, data: pd.DataFrame) -> Array:
+    """The model's columns of another frame; answers of ordered items become the fit's category numbers."""
+    ordinal = solved.sample.ordinal
+    if ordinal is None:
+        return numeric_columns(data, solved.sample.variables)
+    from sem_models.observed.ordered_items import recoded
+
+    return recoded(data, solved.sample.variables, ordinal.labels)
+
+
 def _other_rows(solved: Solved, data: Any) -> tuple[list[tuple[Array, IntArray]], pd.Index]:
     """Rows of another frame by group. Raises DataError for missing columns and unknown groups."""
     if hasattr(data, "analysis_frame"):
         data = data.analysis_frame().data
     if not isinstance(data, pd.DataFrame):
         raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
-    values = numeric_columns(data, solved.sample.variables)
+    values = _values_of(solved, data)
     groups, column = solved.table.groups, solved.options.group
     if len(groups) == 1:
         return [(values, np.arange(len(values), dtype=np.intp))], data.index

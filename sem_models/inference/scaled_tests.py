@@ -16,7 +16,7 @@ import numpy as np
 
 from sem_models.estimation import moment_space
 from sem_models.estimation.information import Information
-from sem_models.estimation.least_squares import LeastSquares, MomentPoint
+from sem_models.estimation.least_squares import LeastSquares, MomentPoint, times
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.model.ram import Array, IntArray, RamModel
 from sem_models.observed import moment_likelihood
@@ -31,7 +31,9 @@ ScaledKind = Literal["satorra.bentler", "scaled.shifted", "mean.var.adjusted"]
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """By group: slopes J (r', k) and weight V (r', r') of the moments explained; inverse is A⁻¹ (k, k)."""
+    """By group: slopes J (r', k) and weight V (r', r'), or its diagonal (r',), of the moments explained;
+    inverse
+    is A⁻¹ (k, k)."""
 
     slopes: tuple[Array, ...]
     weight: tuple[Array, ...]
@@ -58,16 +60,24 @@ def projection(
 ) -> Projection:  # fmt: skip
     """J, V and A⁻¹ at a solution; V of maximum likelihood is the moments' information of the kind asked."""
     ram = objective.ram
-    keep = moments_explained(len(sample.variables), ram.exogenous, has_means=ram.has_means)
+    keep = kept_moments(sample, ram)
     if isinstance(objective, LeastSquares):
         kept = tuple(
-            s * w[np.ix_(keep, keep)] for s, w in zip(objective.share, objective.weight, strict=True)
+            s * (w[keep] if w.ndim == 1 else w[np.ix_(keep, keep)])
+            for s, w in zip(objective.share, objective.weight, strict=True)
         )
     else:
         kept = normal_weight(objective, point, sample, keep, information)
-    slopes = _slopes(ram, point, keep)
-    bread = sum((j.T @ w @ j for j, w in zip(slopes, kept, strict=True)), np.zeros((ram.n_params,) * 2))
-    return Projection(slopes, kept, np.linalg.pinv(bread, hermitian=True), keep)
+    slopes = _slopes(objective, point, keep)
+    bread = sum((j.T @ times(w, j) for j, w in zip(slopes, kept, strict=True)), np.zeros((ram.n_params,) * 2))
+    return Projection(slopes, kept, np.asarray(np.linalg.pinv(bread, hermitian=True)), keep)
+
+
+def kept_moments(sample: Sample, ram: RamModel) -> Array:
+    """Which moments the model explains, (r,) of bool; all statistics of ordered items."""
+    if sample.ordinal is not None:
+        return np.ones(sample.ordinal.layout.size, dtype=bool)
+    return moments_explained(len(sample.variables), ram.exogenous, has_means=ram.has_means)
 
 
 def normal_weight(
@@ -85,8 +95,15 @@ def normal_weight(
     return tuple(w[np.ix_(keep, keep)] for w in weight)
 
 
-def _slopes(ram: RamModel, point: Point | MomentPoint, keep: Array) -> tuple[Array, ...]:
-    by_slot = moment_space.jacobian(ram.slots, point.at)
+def _slopes(
+    objective: NormalTheory | LeastSquares, point: Point | MomentPoint, keep: Array
+) -> tuple[Array, ...]:
+    ram = objective.ram
+    if isinstance(objective, LeastSquares):
+        assert isinstance(point, MomentPoint)
+        by_slot = objective.jacobian(point)
+    else:
+        by_slot = moment_space.jacobian(ram.slots, point.at)
     out = []
     for g, index in enumerate(ram.slots.free):
         used = index >= 0
@@ -96,6 +113,8 @@ def _slopes(ram: RamModel, point: Point | MomentPoint, keep: Array) -> tuple[Arr
 
 def empirical_gamma(sample: Sample, exogenous: IntArray, keep: Array) -> tuple[Array, ...]:
     """Γ / share by group, from fourth moments or an earlier stage; fixed covariates do not vary."""
+    if sample.ordinal is not None:
+        return tuple(np.asarray(g / s) for g, s in zip(sample.ordinal.gamma, sample.share, strict=True))
     if sample.gamma is not None:
         return tuple(np.asarray(g[np.ix_(keep, keep)]) for g in sample.gamma)
     assert sample.rows is not None
@@ -118,8 +137,16 @@ def normal_gamma(sample: Sample, keep: Array) -> tuple[Array, ...]:
 
 def sandwich(at: Projection, gamma: tuple[Array, ...]) -> Array:
     """N times the covariance of the parameters, A⁻¹ Jᵀ V Γ V J A⁻¹, (k, k)."""
-    meat = sum(j.T @ w @ g @ w @ j for j, w, g in zip(at.slopes, at.weight, gamma, strict=True))
-    return np.asarray(at.inverse @ meat @ at.inverse)
+    return np.asarray(at.inverse @ score_meat_of(at, gamma) @ at.inverse)
+
+
+def score_meat_of(at: Projection, gamma: tuple[Array, ...]) -> Array:
+    """Jᵀ V Γ V J, the covariance of the score per row, (k, k)."""
+    total = np.zeros_like(at.inverse)
+    for slopes, weight, spread in zip(at.slopes, at.weight, gamma, strict=True):
+        right = times(weight, slopes)
+        total += right.T @ spread @ right
+    return total
 
 
 def traces(at: Projection, gamma: tuple[Array, ...]) -> tuple[float, float]:
@@ -128,12 +155,13 @@ def traces(at: Projection, gamma: tuple[Array, ...]) -> tuple[float, float]:
     k = len(at.inverse)
     once, twice = np.zeros((k, k)), np.zeros((k, k))
     for slopes, weight, spread in zip(at.slopes, at.weight, gamma, strict=True):
-        product = weight @ spread
+        product = times(weight, spread)
         first += float(np.trace(product))
         second += float((product * product.T).sum())
-        right = weight @ slopes
-        once += right.T @ spread @ right
-        twice += right.T @ spread @ product @ right
+        right = times(weight, slopes)
+        along = spread @ right
+        once += right.T @ along
+        twice += along.T @ times(weight, along)
     inside = at.inverse @ once
     first -= float(np.trace(inside))
     second += float((inside * inside.T).sum()) - 2.0 * float(np.trace(at.inverse @ twice))

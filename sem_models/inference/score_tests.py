@@ -4,11 +4,11 @@ With s the score and I the expected information per row of all free rows at the 
 basis of what the constraints still in force allow, T = N sᵀ Z (Zᵀ I Z)⁻¹ Zᵀ s and the expected change of the
 parameters is Z (Zᵀ I Z)⁻¹ Zᵀ s. Bentler & Chou (1992), Sociological Methods & Research, 21, 259–282.
 
-Without normality T is a weighted sum of χ² variables. With P = Z (Zᵀ I Z)⁻¹ Zᵀ, B the covariance of the
-score and M the projection of the score that the restricted estimation leaves, the weights have sum
-tr(P M B Mᵀ) and so on: "score.scaled" divides by their mean, "score.adjusted" matches mean and variance
-(Satterthwaite), "score.robust" is the generalized score test N dᵀ (R P M B Mᵀ P Rᵀ)⁻ d of the released
-differences d = R P s (Boos, 1992, American Statistician 46).
+Without normality T is a weighted sum of χ² variables. With P = Z (Zᵀ I Z)⁻ Zᵀ, B the covariance of the score
+and R the released restrictions, the weights have the sum tr((R P Rᵀ)⁻ R P B P Rᵀ) and so on: "score.scaled"
+divides by their mean, "score.adjusted" matches mean and variance (Satterthwaite), "score.robust" is the
+generalized score test N dᵀ (R P B P Rᵀ)⁻ d of the released differences d = R P s (Boos, 1992, American
+Statistician 46).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sem_models.inference.definitions import evaluate, label_values
 from sem_models.inference.extended import (
     Curvature,
     curvature_at,
+    entries_by_row,
     entry_of,
     fixed_values,
     free_entries,
@@ -114,15 +115,17 @@ def score_tests(solved: Solved, release: Sequence[int] | None = None, add: str |
         chosen = _chosen(known, release)
         names = [(known[i].lhs, known[i].rhs) for i in chosen]
         fixed, kept = in_force[chosen], np.delete(in_force, chosen, axis=0)
-    everything = np.vstack([kept, fixed])
-    spread = _left_over(score_spread(solved, [c.entry for c in added]), curvature, everything)
+    spread = score_spread(solved, [c.entry for c in added])
     alone = [
         _released(curvature, np.vstack([kept, np.delete(fixed, i, axis=0)]), n) for i in range(len(fixed))
     ]
     stats = [a.statistic for a in alone]
     univariate = _frame(names, stats, [1] * len(alone))
     if spread is not None:
-        scaled = [_ratio(a.statistic, float((a.projector * spread).sum())) for a in alone]
+        scaled = [
+            _ratio(a.statistic, float(np.trace(_weights(a.projector, spread, fixed[[i]])[0])))
+            for i, a in enumerate(alone)
+        ]
         univariate = univariate.assign(stat_scaled=scaled, pvalue_scaled=[upper_tail(x, 1) for x in scaled])
     order = np.argsort(-np.array(stats), kind="stable")
     steps = [
@@ -154,23 +157,13 @@ class Release:
     projector: Array
 
 
-def _left_over(spread: Array | None, curvature: Curvature, in_force: Array) -> Array | None:
-    """M B Mᵀ: the covariance of the score at estimates that obey all restrictions `in_force`."""
-    if spread is None:
-        return None
-    inside = _projector(curvature.information, in_force)
-    taken = np.eye(len(spread)) - curvature.information @ inside
-    return np.asarray(taken @ spread @ taken.T)
-
-
 def _total(out: Release, spread: Array | None, fixed: Array, n: float) -> pd.DataFrame:
     df = float(len(fixed))
     rows = [("score", out.statistic, df)]
     if spread is not None:
-        product = out.projector @ spread
+        product, covariance = _weights(out.projector, spread, fixed)
         first, second = float(np.trace(product)), float((product * product.T).sum())
         differences = fixed @ out.change
-        covariance = fixed @ product @ out.projector @ fixed.T
         robust = n * float(
             differences @ np.linalg.pinv(covariance, rcond=1e-10, hermitian=True) @ differences
         )
@@ -181,6 +174,13 @@ def _total(out: Release, spread: Array | None, fixed: Array, n: float) -> pd.Dat
         ]
     frame = pd.DataFrame(rows, columns=["test", "stat", "df"])
     return frame.assign(pvalue=[upper_tail(t, d) for _, t, d in rows])
+
+
+def _weights(projector: Array, spread: Array, released: Array) -> tuple[Array, Array]:
+    """(R P Rᵀ)⁻ R P B P Rᵀ, whose eigenvalues are the weights, and R P B P Rᵀ, (m, m)."""
+    along = released @ projector
+    covariance = along @ spread @ along.T
+    return np.linalg.pinv(along @ released.T, rcond=1e-10, hermitian=True) @ covariance, covariance
 
 
 def _ratio(value: float, by: float) -> float:
@@ -242,7 +242,14 @@ def _projector(information: Array, in_force: Array) -> Array:
     size = np.abs(rows).max(axis=1, keepdims=True) if len(rows) else rows
     basis = null_space(rows / size) if len(rows) else np.eye(len(information))
     inside = basis.T @ (information / np.outer(scale, scale)) @ basis
-    projector = basis @ np.linalg.pinv(inside, rcond=1e-10, hermitian=True) @ basis.T
+    values = np.linalg.eigvalsh(inside)
+    rank = int((values > 1e-10 * max(values[-1], 1e-300)).sum()) if len(values) else 0
+    if rank < len(values):  # no longer identified: the least-norm choice, in the parameters' own units
+        own = null_space(in_force) if len(in_force) else np.eye(len(information))
+        values, vectors = np.linalg.eigh(own.T @ information @ own)
+        inside = (vectors[:, -rank:] / values[-rank:]) @ vectors[:, -rank:].T
+        return np.asarray(own @ inside @ own.T)
+    projector = basis @ np.linalg.inv(inside) @ basis.T
     return np.asarray(projector / np.outer(scale, scale))
 
 
@@ -255,12 +262,9 @@ def _frame(names: Sequence[tuple[str, str]], stat: Sequence[float], df: Sequence
 
 def _changes(solved: Solved, added: list[Candidate], change: Array) -> pd.DataFrame:
     """Expected changes of all free parameters, the added ones last, in every metric."""
-    table, place = solved.table, {name: i for i, name in enumerate(solved.ram.variables)}
+    table, entries = solved.table, entries_by_row(solved.ram)
     rows = [table.rows[number] for number in solved.ram.row_of_free]
-    present = [
-        Candidate(r.lhs, r.op, r.rhs, entry_of(r.op, place[r.lhs], place.get(r.rhs, 0), r.block - 1))
-        for r in rows
-    ]
+    present = [Candidate(r.lhs, r.op, r.rhs, entries[x]) for x, r in enumerate(rows)]
     everything = [*present, *added]
     frame = pd.DataFrame(
         [(c.lhs, c.op, c.rhs, table.groups[c.entry.group], c.entry.group + 1) for c in everything],

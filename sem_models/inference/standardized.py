@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sem_models.estimation.kernels import Implied, mean_slopes
+from sem_models.inference.ordinal_variances import (
+    carried,
+    derived_residual_slopes,
+    derives_residuals,
+    response_scale,
+)
 from sem_models.inference.product_metric import product_rows, product_units
+from sem_models.model.ordinal import ordinal_part, stated_places
 from sem_models.model.ram import Array, IntArray, RamModel
 from sem_models.model.table import ParameterTable
 
@@ -30,16 +37,29 @@ def row_values(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -
     """The unstandardized estimates of all rows, fixed ones included."""
     jacobian = np.zeros((len(table.rows), ram.n_free))
     jacobian[ram.row_of_free, np.arange(ram.n_free)] = 1.0
-    return Values(_raw(table, ram, ram.matrices(free)), jacobian)
+    return Values(_raw(table, ram, ram.matrices(free), free, at), jacobian)
 
 
-def _raw(table: ParameterTable, ram: RamModel, matrices: tuple[Array, Array, Array]) -> Array:
-    every = np.concatenate([matrix.reshape(-1) for matrix in matrices])
+def _raw(
+    table: ParameterTable, ram: RamModel, matrices: tuple[Array, Array, Array], free: Array, at: Implied
+) -> Array:
+    """Entries of A, S and m, of ordered items also thresholds and scalings (under theta from Σ)."""
+    parts: tuple[Array, ...] = matrices
+    if ram.ordinal is not None:
+        parts = (*matrices, ram.scales(free)[0], response_scale(ram, at))
+    every = np.concatenate([matrix.reshape(-1) for matrix in parts])
     return np.asarray(every[_lines(table, ram.variables).place])
 
 
 def variance_jacobian(ram: RamModel, at: Implied) -> Array:
     """∂ diag(E S Eᵀ) / ∂ free rows, (g, v, q)."""
+    out = _variance_slopes(ram, at)
+    if derives_residuals(ram):
+        out += carried(ram, at, derived_residual_slopes(ram, at))
+    return out
+
+
+def _variance_slopes(ram: RamModel, at: Implied) -> Array:
     slots = ram.slots
     z_all = np.concatenate([at.total, at.cov_all], axis=-1)
     by_slot = 2.0 * slots.weight * z_all[..., slots.left] * z_all[..., slots.right]
@@ -61,7 +81,7 @@ def mean_jacobian(ram: RamModel, at: Implied) -> Array:
     return out
 
 
-def residual_variance_jacobian(ram: RamModel) -> Array:
+def residual_variance_jacobian(ram: RamModel, at: Implied) -> Array:
     """∂ diag(S) / ∂ free rows, (g, v, q)."""
     slots = ram.slots
     out = np.zeros((ram.n_groups, len(ram.variables), ram.n_free))
@@ -69,6 +89,9 @@ def residual_variance_jacobian(ram: RamModel) -> Array:
     for g, index in enumerate(slots.free):
         used = diagonal[index[diagonal] >= 0]
         out[g, slots.row[used], index[used]] = 1.0
+    if derives_residuals(ram):
+        assert ram.ordinal is not None
+        out[:, ram.ordinal.ordered] = derived_residual_slopes(ram, at)
     return out
 
 
@@ -86,7 +109,7 @@ def standardize(
     raw = row_values(table, ram, free, at)
     lines = _lines(table, ram.variables)
     factor, scales = _scaling(lines, ram, ram.matrices(free)[1], at, metric)
-    d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram)
+    d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram, at)
     relative = np.zeros(raw.jacobian.shape)
     for scale in scales:
         derivative = np.where(
@@ -104,8 +127,16 @@ def standardize(
         factor = factor * unit
         if not units_known:
             relative = relative + slope
-    value = raw.value * factor
-    return Values(value, raw.jacobian * factor[:, None] + value[:, None] * relative)
+    value, jacobian = raw.value * factor, raw.jacobian
+    if derives_residuals(ram):  # of the residual variances only those of continuous variables are parameters
+        of_items = np.flatnonzero(lines.derived)
+        jacobian = jacobian.copy()
+        jacobian[of_items] = d_residual[lines.group[of_items], lines.first[of_items]]
+    jacobian = np.asarray(jacobian * factor[:, None] + value[:, None] * relative)
+    if metric != "std_lv":
+        value = np.where(lines.scaling, 1.0, value)
+        jacobian[lines.scaling] = 0.0
+    return Values(value, jacobian)
 
 
 def standardized_values(
@@ -115,8 +146,12 @@ def standardized_values(
     if product_rows(table, ram.variables):
         return [standardize(table, ram, free, at, metric).value for metric in metrics]
     matrices = ram.matrices(free)
-    lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices)
-    return [raw * _scaling(lines, ram, matrices[1], at, metric)[0] for metric in metrics]
+    lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices, free, at)
+    out = [raw * _scaling(lines, ram, matrices[1], at, metric)[0] for metric in metrics]
+    return [
+        value if metric == "std_lv" else np.where(lines.scaling, 1.0, value)
+        for metric, value in zip(metrics, out, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +197,11 @@ def _is_scaled(ram: RamModel, metric: Metric) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """By row of the table: its place in A, S and m one after the other, its group, the variables whose
-    (residual) variances scale it, and to which power."""
+    """By row of the table: its place in A, S, m, thresholds and scalings one after the other, its group, the
+    variables whose (residual) variances scale it, and to which power.
+
+    derived are residual variances of ordered items, scaling the rows `~*~`, which standardize to 1.
+    """
 
     place: IntArray
     group: IntArray
@@ -172,25 +210,39 @@ class Lines:
     power_first: Array
     power_second: Array
     residual: NDArray[np.bool_]
+    derived: NDArray[np.bool_]
+    scaling: NDArray[np.bool_]
 
 
 @lru_cache(maxsize=32)
 def _lines(table: ParameterTable, names: tuple[str, ...]) -> Lines:
     place = {name: i for i, name in enumerate(names)}
-    v, matrix = len(names), len(table.groups) * len(names) ** 2
+    groups = len(table.groups)
+    v, matrix = len(names), groups * len(names) ** 2
+    part = ordinal_part(table)
+    stated = {} if part is None else stated_places(part, names)
+    after_means = 2 * matrix + groups * v
+    after_thresholds = after_means + (0 if part is None else part.tau.size)
     found = []
     for row in table.rows:
         g, i = row.block - 1, place[row.lhs]
-        j = place[row.rhs] if row.rhs else i
+        j = place[row.rhs] if row.rhs and row.op != "|" else i
         if row.op == "~1":
             at = 2 * matrix + g * v + i
+        elif row.op == "|":
+            at = after_means + g * (0 if part is None else part.tau.shape[1]) + stated[row.key]
+        elif row.op == "~*~":
+            at = after_thresholds + g * (0 if part is None else part.scale.shape[1]) + stated[row.key]
         elif row.op == "~~":
             at = matrix + (g * v + i) * v + j
         else:
             at = (g * v + j) * v + i if row.op == "=~" else (g * v + i) * v + j
-        sign = {"=~": 0.5, "~": -0.5, "<~": -0.5, "~1": -0.5}.get(row.op, -1.0 if i == j else -0.5)
+        sign = {"=~": 0.5, "~": -0.5, "<~": -0.5, "~1": -0.5, "|": -0.5, "~*~": 0.0}.get(
+            row.op, -1.0 if i == j else -0.5
+        )
         between = row.op == "~~" and i != j
         other = {"=~": -0.5, "~": 0.5, "<~": 0.5}.get(row.op, -0.5 if between else 0.0)
-        found.append((at, g, i, j, sign, other, between))
-    at_, group, first, second, one, two, residual = (np.array(column) for column in zip(*found, strict=True))
-    return Lines(at_, group, first, second, one, two, residual)
+        derived = row.op == "~~" and i == j and row.lhs in table.options.categories
+        found.append((at, g, i, j, sign, other, between, derived, row.op == "~*~"))
+    at_, group, first, second, one, two, *kinds = (np.array(column) for column in zip(*found, strict=True))
+    return Lines(at_, group, first, second, one, two, *kinds)

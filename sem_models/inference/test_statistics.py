@@ -64,7 +64,10 @@ def saturated_value(sample: Sample) -> float:
 
 
 def n_moments(sample: Sample, exogenous: IntArray, *, has_means: bool) -> int:
-    """Sample moments that the model explains: those of fixed covariates do not count."""
+    """Sample moments that the model explains: those of fixed covariates do not count; of ordered items the
+    thresholds and correlations."""
+    if sample.ordinal is not None:
+        return sample.ordinal.statistics.size
     p, x = len(sample.variables), len(exogenous)
     by_group = p * (p + 1) // 2 - x * (x + 1) // 2 + (p - x if has_means else 0)
     return by_group * len(sample.groups)

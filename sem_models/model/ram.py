@@ -14,20 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sem_models.model.constraints import linear_map
+from sem_models.model.ordinal import OrdinalPart, ordinal_part, stated_places
 from sem_models.model.table import ParameterTable
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-DIRECTED, SYMMETRIC, MEAN = 0, 1, 2
+DIRECTED, SYMMETRIC, MEAN, THRESHOLD, SCALING = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True, eq=False)
 class Slots:
     """Free matrix entries, the same list for all groups; n slots.
 
-    kind (n,) DIRECTED, SYMMETRIC or MEAN; row, col (n,) positions, for A[row, col] col → row;
-    weight (n,) 1 for directed and off-diagonal entries, ½ for variances, 0 for means, so that
+    kind (n,) DIRECTED, SYMMETRIC or MEAN; row, col (n,) positions, for A[row, col] col → row; ordered items
+    add THRESHOLD and SCALING, which Σ and μ do not feel: number (n,) is then the place among thresholds or
+    scalings, elsewhere it is col;
+    weight (n,) 1 for directed and off-diagonal entries, ½ for variances, 0 for the others, so that
     ∂Σ/∂slot = weight (z_a z_bᵀ + z_b z_aᵀ) with z the columns of [L Mᵀ]; left, right (n,) are a and b;
     free (g, n) index into the free rows, or −1 where the entry is fixed in that group.
     """
@@ -39,11 +42,17 @@ class Slots:
     left: IntArray
     right: IntArray
     free: IntArray
+    number: IntArray | None = None
+
+    @property
+    def where(self) -> IntArray:
+        """What tells an entry from others of its kind and row, (n,)."""
+        return self.col if self.number is None else self.number
 
     def places(self, kind: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-        """Group, row, column and free row of every free entry of one kind."""
+        """Group, row, column (or number) and free row of every free entry of one kind."""
         group, k = np.nonzero((self.free >= 0) & (self.kind == kind))
-        return group, self.row[k], self.col[k], self.free[group, k]
+        return group, self.row[k], self.where[k], self.free[group, k]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,8 @@ class RamModel:
     (q,) map the parameters to the free rows, x = reduction @ params + offset; `exogenous` lists the
     positions of fixed covariates, whose moments are taken from the sample; held counts the inequalities that
     are active at the solution, which take directions away but no parameters, and unheld (q, k') is the
-    reduction without them; curved says that nonlinear equalities were made straight at the solution.
+    reduction without them; curved says that nonlinear equalities were made straight at the solution; ordinal
+    is there for a model of ordered items.
     """
 
     variables: tuple[str, ...]
@@ -71,6 +81,7 @@ class RamModel:
     held: int = 0
     unheld: Array | None = None
     curved: bool = False
+    ordinal: OrdinalPart | None = None
     places: Places = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -109,16 +120,24 @@ class RamModel:
         return params if self.places.unreduced else params @ self.reduction.T + self.offset
 
     def matrices(self, free: Array) -> tuple[Array, Array, Array]:
-        """A, S (..., g, v, v) and m (..., g, v) filled with the free rows' values (..., q)."""
-        batch = free.shape[:-1]
-        filled = []
-        bases = (self.a_base, self.s_base, self.m_base)
-        for base, (place, index) in zip(bases, self.places.filled, strict=True):
-            flat = np.empty((*batch, base.size))
-            flat[...] = base.reshape(-1)
-            flat[..., place] = free[..., index]
-            filled.append(flat.reshape(batch + base.shape))
-        return filled[0], filled[1], filled[2]
+        """A, S (..., g, v, v) and m (..., g, v) filled with the free rows' values (..., q).
+
+        The residual variances of ordered items under delta are what the responses' variances leave.
+        """
+        a_mat, s_mat, m_vec = (
+            _filled(base, free, *self.places.filled[kind])
+            for kind, base in enumerate((self.a_base, self.s_base, self.m_base))
+        )
+        if self.ordinal is not None and not self.ordinal.theta:
+            residual_variances(a_mat, s_mat, self.scales(free)[1], self.ordinal)
+        return a_mat, s_mat, m_vec
+
+    def scales(self, free: Array) -> tuple[Array, Array]:
+        """Thresholds (..., g, t), 0 where a mean stands, and scalings (..., g, p) of a model of ordered
+        items."""
+        assert self.ordinal is not None
+        tau = _filled(self.ordinal.tau, free, *self.places.filled[THRESHOLD])
+        return tau, _filled(self.ordinal.scale, free, *self.places.filled[SCALING])
 
     def to_rows(self, by_slot: Array) -> Array:
         """(..., g, n) values of slots to (..., q) values of free rows."""
@@ -151,11 +170,30 @@ class RamModel:
         return by_row if self.places.unreduced else self.reduction.T @ by_row @ self.reduction
 
 
+def residual_variances(a_mat: Array, s_mat: Array, scale: Array, part: OrdinalPart) -> None:
+    """Fill in S_ii of the ordered items so that each response has variance 1/Δ² given the covariates.
+
+    Those that ordered predictors pass on count, so the variances solve B s = 1/Δ² − rest with B = E_oo²,
+    squared entry by entry. Raises numpy.linalg.LinAlgError where I − A is singular.
+    """
+    o = part.ordered
+    s_mat[..., o, o] = 0.0
+    inside = s_mat.copy()
+    inside[..., part.x[:, None], part.x] = 0.0
+    total = np.linalg.inv(np.eye(a_mat.shape[-1]) - a_mat)
+    lead = total[..., o, :]
+    left = 1.0 / scale[..., part.layout.ordered] ** 2 - ((lead @ inside) * lead).sum(axis=-1)
+    if part.passed:
+        left = np.linalg.solve(total[..., o[:, None], o] ** 2, left[..., None])[..., 0]
+    s_mat[..., o, o] = left
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where values go, worked out once a model.
 
-    filled: for A, S and m, flat positions and the free row that fills each; sources: variables with
+    filled: for A, S, m, thresholds and scalings, flat positions and the free row that fills each; sources:
+    variables with
     outgoing paths; spread: group, slot and free row
     of every free entry; one_to_one: slots are the free rows of the only group, in order; unreduced: the
     parameters are the free rows.
@@ -171,9 +209,12 @@ class Places:
 def _places(ram: RamModel) -> Places:
     slots, v = ram.slots, len(ram.variables)
     filled = []
-    for kind in (DIRECTED, SYMMETRIC, MEAN):
+    for kind in (DIRECTED, SYMMETRIC, MEAN, THRESHOLD, SCALING):
         group, row, col, index = slots.places(kind)
         flat = group * v + row if kind == MEAN else (group * v + row) * v + col
+        if kind in (THRESHOLD, SCALING) and ram.ordinal is not None:
+            width = ram.ordinal.tau.shape[1] if kind == THRESHOLD else ram.ordinal.scale.shape[1]
+            flat = group * width + col
         if kind == SYMMETRIC:
             flat, index = np.append(flat, (group * v + col) * v + row), np.append(index, index)
         filled.append((flat, index))
@@ -196,6 +237,14 @@ def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> R
     return _layout(table).with_covariates(sample_cov, sample_mean)
 
 
+def _filled(base: Array, free: Array, place: IntArray, index: IntArray) -> Array:
+    batch = free.shape[:-1]
+    flat = np.empty((*batch, base.size))
+    flat[...] = base.reshape(-1)
+    flat[..., place] = free[..., index]
+    return flat.reshape(batch + base.shape)
+
+
 @lru_cache(maxsize=32)
 def _layout(table: ParameterTable) -> RamModel:
     """The model's arrays, the fixed covariates' moments still zero; remembered by table."""
@@ -209,12 +258,16 @@ def _layout(table: ParameterTable) -> RamModel:
     entries: dict[tuple[int, int, int], list[int]] = {}
     free_rows = table.free_rows
     index_of = {row: x for x, row in enumerate(free_rows)}
+    ordinal = ordinal_part(table)
+    of_th = _threshold_places(observed, ordinal)
     for number, row in enumerate(table.rows):
-        kind, i, j = _entry(row.lhs, row.op, row.rhs, place)
+        kind, i, j = _entry(row.lhs, row.op, row.rhs, place) if row.op not in ("|", "~*~") else of_th[row.key]
         group = row.block - 1
         if row.free:
             entries.setdefault((kind, i, j), [-1] * n_groups)[group] = index_of[number]
             continue
+        if kind in (THRESHOLD, SCALING):
+            continue  # the ordinal part holds the fixed ones
         value = 0.0 if row.exogenous else row.fixed
         assert value is not None
         if kind == DIRECTED:
@@ -228,8 +281,22 @@ def _layout(table: ParameterTable) -> RamModel:
     exogenous = [place[n] for n in table.variables.exogenous] if table.options.fixed_x else []
     return RamModel(
         variables, p, has_means, a_base, s_base, m_base, _slots(entries, v, n_groups), reduction, offset,
-        np.array(exogenous, dtype=np.intp), np.array(free_rows, dtype=np.intp),
+        np.array(exogenous, dtype=np.intp), np.array(free_rows, dtype=np.intp), ordinal=ordinal,
     )  # fmt: skip
+
+
+def _threshold_places(
+    observed: tuple[str, ...], ordinal: OrdinalPart | None
+) -> dict[tuple[str, str, str], tuple[int, int, int]]:
+    """Entries of the rows `u1 | t1` and `u1 ~*~ u1`."""
+    if ordinal is None:
+        return {}
+    layout = ordinal.layout
+    out = {}
+    for (lhs, op, rhs), n in stated_places(ordinal, observed).items():
+        j = n if op == "~*~" else int(layout.th_variable[n])
+        out[lhs, op, rhs] = (SCALING if op == "~*~" else THRESHOLD, int(ordinal.y[j]), n)
+    return out
 
 
 def _entry(lhs: str, op: str, rhs: str, place: dict[str, int]) -> tuple[int, int, int]:
@@ -245,8 +312,14 @@ def _entry(lhs: str, op: str, rhs: str, place: dict[str, int]) -> tuple[int, int
 
 def _slots(entries: dict[tuple[int, int, int], list[int]], v: int, n_groups: int) -> Slots:
     keys = np.array(list(entries), dtype=np.intp).reshape(-1, 3)
-    kind, row, col = keys.T
-    weight = np.where(kind == MEAN, 0.0, np.where((kind == SYMMETRIC) & (row == col), 0.5, 1.0))
-    right = np.where(kind == DIRECTED, v + col, col)
     free = np.array(list(entries.values()), dtype=np.intp).reshape(-1, n_groups).T
-    return Slots(kind, row, col, weight, row, right, free)
+    return slots_of(keys, v, free)
+
+
+def slots_of(keys: IntArray, v: int, free: IntArray) -> Slots:
+    """Slots from (kind, row, column or number) (n, 3) of v variables, and the free rows (g, n)."""
+    kind, row, number = keys.T
+    col = np.where(kind > MEAN, row, number)
+    weight = np.where(kind >= MEAN, 0.0, np.where((kind == SYMMETRIC) & (row == col), 0.5, 1.0))
+    right = np.where(kind == DIRECTED, v + col, col)
+    return Slots(kind, row, col, weight, row, right, free, number if (kind > MEAN).any() else None)

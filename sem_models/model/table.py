@@ -15,18 +15,26 @@ from sem_models.errors import SpecError, did_you_mean
 from sem_models.model.composites import check_composites
 from sem_models.model.effect_coding import sum_constraints
 from sem_models.model.expressions import Expression
+from sem_models.model.ordinal_rows import (
+    check_complete,
+    check_ordinal_rows,
+    freed_by_thresholds,
+)
 from sem_models.model.syntax import Constraint, Formula, Modifier, Syntax, point_at
 from sem_models.model.variables import Variables, classify
 
 FAMILIES = (
     "loadings", "intercepts", "means", "regressions", "residuals",
-    "residual_covariances", "lv_variances", "lv_covariances",
+    "residual_covariances", "lv_variances", "lv_covariances", "thresholds",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """The switches that decide which rows the table holds; names and defaults are lavaan's for `sem()`."""
+    """The switches that decide which rows the table holds; names and defaults are lavaan's for `sem()`.
+
+    ordered holds the ordered items with their numbers of categories, in the model's order.
+    """
 
     meanstructure: bool = False
     int_ov_free: bool = True
@@ -46,6 +54,15 @@ class TableOptions:
     effect_coding: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     """Products of latent variables ("X:Z") that stand as variables without items, mean and variance."""
+    auto_th: bool = True
+    auto_delta: bool = True
+    ordered: tuple[tuple[str, int], ...] = ()
+    parameterization: str = "delta"
+
+    @property
+    def categories(self) -> dict[str, int]:
+        """Number of categories of each ordered item."""
+        return dict(self.ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +130,7 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     contradict one another or the number of groups.
     """
     _refuse_unsupported(syntax, options.products)
+    check_ordinal_rows(syntax, options)
     _check_families(options)
     check_composites(syntax, std_lv=options.std_lv)
     variables = classify(syntax, options.products)
@@ -132,23 +150,13 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
         (*(c for c in syntax.constraints if c.op == "=="), *sum_constraints(rows, options.effect_coding)),
         tuple(c for c in syntax.constraints if c.op in ("<", ">")), options,
     )  # fmt: skip
+    check_complete(table)
     _check_expressions(table, syntax)
     return table
 
 
 def _refuse_unsupported(syntax: Syntax, products: tuple[str, ...]) -> None:
-    reasons = {
-        "|": "thresholds of ordered items",
-        "~*~": "response scales of ordered items",
-    }
     for formula in syntax.formulas:
-        if formula.op in reasons:
-            what = f"The engine cannot estimate {reasons[formula.op]} ('{formula.op}') yet."
-            raise SpecError(
-                point_at(
-                    syntax.source, formula.op_span, what, "Remove the line or treat the items as continuous."
-                )
-            )
         for modifier in formula.modifiers:
             if modifier.kind in ("efa", "rv", "prior"):
                 what = f"The engine cannot use the modifier {modifier.kind}() yet."
@@ -249,6 +257,7 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
     """Variances, covariances and intercepts the text leaves unsaid, in lavaan's order."""
     stated = {row.key for row in user} | {(r.rhs, r.op, r.lhs) for r in user if r.op == "~~"}
     rows: list[Row] = []
+    categories = options.categories
 
     def add(lhs: str, op: str, rhs: str, *, fixed: float | None = None, exogenous: bool = False) -> None:
         if (lhs, op, rhs) not in stated:
@@ -272,7 +281,7 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
                 add(items[0], "~~", items[0], fixed=0.0)
     if options.auto_var:
         for name in nonexogenous:
-            add(name, "~~", name)
+            add(name, "~~", name, fixed=1.0 if name in categories else None)
         for name in variables.latent:
             if name not in variables.products + variables.composites:
                 add(name, "~~", name, fixed=1.0 if options.std_lv else None)
@@ -280,6 +289,12 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
         add(name, "~~", name, fixed=0.0)
     order = {name: i for i, name in enumerate(nonexogenous + variables.latent)}
     rows.sort(key=lambda row: order.get(row.lhs, len(order)))
+    variances, rows = rows, []
+    if options.auto_th:
+        for name in nonexogenous:
+            for number in range(1, categories.get(name, 1)):
+                add(name, "|", f"t{number}")
+    rows += variances
     if options.auto_cov_lv_x:
         for lhs, rhs in combinations(variables.latent_exogenous, 2):
             add(lhs, "~~", rhs, fixed=0.0 if options.orthogonal or options.orthogonal_x else None)
@@ -289,9 +304,14 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
     for i, lhs in enumerate(exogenous):
         for rhs in exogenous[i:]:
             add(lhs, "~~", rhs, exogenous=options.fixed_x)
+    if options.auto_delta:
+        for name in nonexogenous:
+            if name in categories:
+                add(name, "~*~", name, fixed=1.0)
     if options.meanstructure:
         for name in nonexogenous:
-            add(name, "~1", "", fixed=None if options.int_ov_free else 0.0)
+            free = options.int_ov_free and name not in categories
+            add(name, "~1", "", fixed=None if free else 0.0)
         for name in exogenous:
             add(name, "~1", "", exogenous=options.fixed_x)
         for name in variables.latent:
@@ -331,6 +351,8 @@ def _family(row: Row, variables: Variables) -> str | None:
         return "loadings"
     if row.op == "~":
         return "regressions"
+    if row.op == "|":
+        return "thresholds"
     if row.op == "~1":
         return "means" if row.lhs in latent else "intercepts"
     if row.op == "~~":
@@ -367,6 +389,9 @@ def _across_groups(rows: list[Row], variables: Variables, options: TableOptions)
             if frees_scale or frees_origin:
                 out[i] = replace(row, fixed=None)
                 continue
+        if not row.user and freed_by_thresholds(row.lhs, row.op, row.rhs, options):
+            out[i] = replace(row, fixed=None)
+            continue
         if family not in equal or row.exogenous or row.name in partial or row.key not in first:
             continue
         k, reference = first[row.key]

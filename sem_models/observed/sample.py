@@ -33,6 +33,7 @@ from sem_models.observed.design import (
     normalized_weights,
     weight_column,
 )
+from sem_models.observed.ordinal_moments import OrdinalMoments
 from sem_models.observed.pairwise import check_answered_together, pairwise_of
 from sem_models.observed.pattern_moments import group_patterns
 from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
@@ -52,7 +53,7 @@ class Sample:
     (g, r, r) the asymptotic covariance of √n_g (vech S, x̄) where it does not follow from complete rows
     (pairwise and two-stage moments), with `missing` the treatment behind it. `saturated` is False where the
     incomplete data have no saturated estimates; cov and mean are then rough. index holds the data frame's row
-    labels, for results by row.
+    labels, for results by row; ordinal the thresholds and correlations of a sample with ordered items.
     """
 
     variables: tuple[str, ...]
@@ -72,6 +73,7 @@ class Sample:
     sizes: tuple[int, ...] = ()
     saturated: bool = True
     index: Any = None
+    ordinal: OrdinalMoments | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -184,7 +186,7 @@ def sample_from_data(
     weights = None if sampling_weights is None else weight_column(data, sampling_weights)
     clusters = None if cluster is None else cluster_column(data, cluster)
     values = numeric_columns(data, variables)
-    membership, keep, dropped = _used_rows(
+    membership, keep, dropped = used_rows(
         data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous,
         clusters=clusters,
     )  # fmt: skip
@@ -230,7 +232,7 @@ def sample_from_data(
     )  # fmt: skip
 
 
-def _used_rows(
+def used_rows(
     data: pd.DataFrame,
     values: Array,
     labels: tuple[str, ...],
@@ -239,7 +241,7 @@ def _used_rows(
     group: str | None,
     variables: Sequence[str],
     exogenous: Sequence[str],
-    clusters: IntArray | None,
+    clusters: IntArray | None = None,
 ) -> tuple[IntArray, BoolArray, dict[str, int]]:
     """Each row's group, whether it is used, and how many are dropped for what reason."""
     membership = np.zeros(len(values), dtype=np.intp)

@@ -21,6 +21,7 @@ TOLERANCES = {
     "index_robust": 1e-4, "implied": 1e-6, "r_squared": 1e-3, "residual_cor": 1e-6, "defined": 1e-3,
     "lrt": 1e-6, "mi": 1e-6, "epc": 1e-3, "score_test": 1e-6, "factor_scores": 1e-5,
     "objective": 1e-8, "residual": 1e-6, "lv_cov": 1e-5,
+    "polychoric": 1e-6,
 }  # fmt: skip
 
 PROBABILITY = 1e-6
@@ -34,8 +35,20 @@ NOT_POLISHED = dict.fromkeys(
 4e-4 standard errors away), moments and standardized loadings agree as far as its estimates do."""
 
 
+FROM_CORRELATIONS = {"lrt": 1e-4, "mi": 1e-5, "factor_scores": 1e-3}
+"""The reference's correlations of latent responses stop about 1e-7 short of their maximum, which difference
+tests (scaled, and differences of small χ²s) carry to 2e-5 and modification indices to 2e-6. Its factor scores
+are a search for each row, which stops up to 6e-4 standard deviations short; ours end at 1e-10."""
+
+
 def gaps_for(result: dict[str, Any]) -> Gaps:
     """An empty record, with tolerances for how far the reference itself was taken."""
+    fits = [result, *result.get("levels", {}).values(), *result.get("models", {}).values()]
+    if any(
+        fit.get("resolved_options", {}).get("estimator") in ("DWLS", "ULS") and fit.get("ov_ord")
+        for fit in fits
+    ):
+        return Gaps(tolerances=TOLERANCES | FROM_CORRELATIONS)
     polish = result.get("polish") or {}
     before = polish.get("max_abs_gradient_before")
     short = "polish" in result and not polish.get("applied") and (before is None or before > 1e-6)
@@ -112,8 +125,15 @@ def compare(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str = "")
         _vcov(fit, reference, gaps, where)
     for entry in reference.get("implied", []):
         moments = fit.implied()[entry["label"] or ""]
-        _matrix(gaps, "implied", where, moments["cov"], entry["cov"])
-    for entry in reference.get("residual_cor", []):
+        _matrix(gaps, "implied", where, moments["cov"], entry.get("cov") or entry["res.cov"])
+        _ordered_parts(gaps, "implied", where, moments, entry)
+    for entry in reference.get("sample_stats", []):
+        if entry.get("th") or entry.get("res.th"):
+            moments = fit.sample_moments()[entry["label"] or ""]
+            _matrix(gaps, "polychoric", where, moments["cov"], entry.get("cov") or entry["res.cov"])
+            _ordered_parts(gaps, "polychoric", where, moments, entry)
+    conditional = any("res.cov" in entry for entry in reference.get("implied", []))
+    for entry in reference.get("residual_cor", []) if not conditional else []:  # there it has covariates only
         _matrix(gaps, "residual_cor", where, fit.residuals("cor")[entry["label"] or ""]["cov"], entry["cov"])
     for entry in reference.get("lv_cov", []):
         if entry.get("cov", {}).get("rows"):
@@ -134,6 +154,20 @@ def _tests(fit: sm.Fit, reference: dict[str, Any], gaps: Gaps, where: str) -> No
                 gaps.add(
                     quantity, f"{where}{theirs['test']} {key}", abs(mine[key] - value) / max(1.0, abs(value))
                 )
+
+
+def _ordered_parts(
+    gaps: Gaps, quantity: str, where: str, ours: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    """Thresholds, and slopes on covariates, where the case has ordered items."""
+    thresholds = theirs.get("th") or theirs.get("res.th")
+    if thresholds:
+        mine = ours["thresholds"].loc[thresholds["names"]].to_numpy()
+        gaps.add(quantity, f"{where}thresholds", float(np.abs(mine - thresholds["data"]).max()))
+    if "res.slopes" in theirs:
+        slopes = theirs["res.slopes"]
+        mine = ours["slopes"].loc[slopes["rows"], slopes["cols"]].to_numpy()
+        gaps.add(quantity, f"{where}slopes", float(np.abs(mine - np.array(slopes["data"])).max()))
 
 
 def _matrix(gaps: Gaps, quantity: str, where: str, ours: pd.DataFrame, theirs: dict[str, Any]) -> None:

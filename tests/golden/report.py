@@ -34,6 +34,7 @@ MEANING = {
     "implied": "implied moments, in standard deviations",
     "residual_cor": "residual correlations",
     "r_squared": "R², in standard errors",
+    "polychoric": "thresholds, polychoric and polyserial correlations",
     "lv_cov": "latent covariances, in standard deviations",
 }
 

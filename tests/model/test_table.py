@@ -179,8 +179,6 @@ def test_a_label_on_a_fixed_parameter_fixes_its_namesakes() -> None:
 
 
 REFUSALS = {
-    "x1 | t1": "thresholds",
-    "x1 ~*~ x1": "response scales",
     "level: 1\nf =~ x1 + x2\nlevel: 2\nf =~ x1 + x2": "'level:' blocks",
 }
 
