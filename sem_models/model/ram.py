@@ -136,8 +136,8 @@ class RamModel:
         """Thresholds (..., g, t), 0 where a mean stands, and scalings (..., g, p) of a model of ordered
         items."""
         assert self.ordinal is not None
-        tau = _filled(self.ordinal.tau, free, *self.places.filled[THRESHOLD])
-        return tau, _filled(self.ordinal.scale, free, *self.places.filled[SCALING])
+        of_tau, of_scale = self.places.stated
+        return _filled(self.ordinal.tau, free, *of_tau), _filled(self.ordinal.scale, free, *of_scale)
 
     def to_rows(self, by_slot: Array) -> Array:
         """(..., g, n) values of slots to (..., q) values of free rows."""
@@ -192,11 +192,9 @@ def residual_variances(a_mat: Array, s_mat: Array, scale: Array, part: OrdinalPa
 class Places:
     """Where values go, worked out once a model.
 
-    filled: for A, S, m, thresholds and scalings, flat positions and the free row that fills each; sources:
-    variables with
-    outgoing paths; spread: group, slot and free row
-    of every free entry; one_to_one: slots are the free rows of the only group, in order; unreduced: the
-    parameters are the free rows.
+    filled: for A, S and m, flat positions and the free row that fills each; sources: variables with outgoing
+    paths; spread: group, slot and free row of every free entry; one_to_one: slots are the free rows of the only
+    group, in order; unreduced: the parameters are the free rows; stated: as filled, for thresholds and scalings.
     """
 
     filled: tuple[tuple[IntArray, IntArray], ...]
@@ -204,6 +202,7 @@ class Places:
     spread: tuple[IntArray, IntArray, IntArray]
     one_to_one: bool
     unreduced: bool
+    stated: tuple[tuple[IntArray, IntArray], ...]
 
 
 def _places(ram: RamModel) -> Places:
@@ -224,7 +223,12 @@ def _places(ram: RamModel) -> Places:
     paths = np.asarray(ram.a_base.any(axis=(0, 1)))
     paths[slots.col[slots.kind == DIRECTED]] = True
     return Places(
-        tuple(filled), np.flatnonzero(paths), (group, k, slots.free[group, k]), one_to_one, unreduced
+        tuple(filled[:THRESHOLD]),
+        np.flatnonzero(paths),
+        (group, k, slots.free[group, k]),
+        one_to_one,
+        unreduced,
+        tuple(filled[THRESHOLD:]),
     )
 
 
