@@ -193,8 +193,10 @@ class Places:
     """Where values go, worked out once a model.
 
     filled: for A, S and m, flat positions and the free row that fills each; sources: variables with outgoing
-    paths; spread: group, slot and free row of every free entry; one_to_one: slots are the free rows of the only
-    group, in order; unreduced: the parameters are the free rows; stated: as filled, for thresholds and scalings.
+    paths; spread: group, slot and free row of every free entry; one_to_one: slots are the free rows of the
+    only
+    group, in order; unreduced: the parameters are the free rows; stated: as filled, for thresholds and
+    scalings.
     """
 
     filled: tuple[tuple[IntArray, IntArray], ...]
