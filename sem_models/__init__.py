@@ -18,14 +18,18 @@ _PUBLIC = {
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
     "probe": "sem_models.moderation.probing.probe",
+    "masem": "sem_models.findings.masem",
     "mentions": "sem_models.findings.mentions",
     "necessity": "sem_models.findings.necessity",
     "scorecard": "sem_models.findings.scorecard",
     "preregister": "sem_models.findings.preregistration",
+    "pool_correlations": "sem_models.findings.masem",
     "priorities": "sem_models.findings.priorities",
     "profiles": "sem_models.findings.profiles",
     "trade_off": "sem_models.findings.trade_off",
     "what_if": "sem_models.findings.what_if",
+    "replicate": "sem_models.findings.replication",
+    "synthesize": "sem_models.findings.replication",
     "SEMError": "sem_models.errors",
     "SpecError": "sem_models.errors",
     "DataError": "sem_models.errors",
@@ -48,14 +52,18 @@ __all__ = [
     "invariance",
     "load",
     "load_fit",
+    "masem",
     "mentions",
     "moderate",
     "necessity",
+    "pool_correlations",
     "preregister",
     "priorities",
     "probe",
     "profiles",
+    "replicate",
     "scorecard",
+    "synthesize",
     "trade_off",
     "what_if",
 ]
@@ -63,11 +71,13 @@ __all__ = [
 if TYPE_CHECKING:
     from sem_models.errors import ConvergenceError, DataError, IdentificationError, SEMError, SpecError
     from sem_models.estimation.fit import fit
+    from sem_models.findings.masem import masem, pool_correlations
     from sem_models.findings.mentions import mentions
     from sem_models.findings.necessity import necessity
     from sem_models.findings.preregistration import preregister
     from sem_models.findings.priorities import priorities
     from sem_models.findings.profiles import profiles
+    from sem_models.findings.replication import replicate, synthesize
     from sem_models.findings.scorecard import scorecard
     from sem_models.findings.trade_off import trade_off
     from sem_models.findings.what_if import what_if
