@@ -23,13 +23,14 @@ EFFECT_CODED = ("loadings", "intercepts")
 def sum_constraints(rows: Sequence[Row], families: Sequence[str]) -> list[Constraint]:
     """Loadings of each construct and group sum to their number, intercepts of its indicators to zero.
 
-    A construct with a loading (or intercept) that the model fixes keeps that one as its scale (or origin).
+    A construct with a loading (or intercept) that the model fixes keeps that one as its scale (or origin). A
+    latent product ("X:Z") has the scale of its factors, and mean zero unless the model says otherwise.
     """
     out = []
     items: dict[tuple[str, int], list[int]] = {}
     intercepts = {(row.lhs, row.block): i for i, row in enumerate(rows) if row.op == "~1"}
     for i, row in enumerate(rows):
-        if row.op == "=~":
+        if row.op == "=~" and ":" not in row.lhs:
             items.setdefault((row.lhs, row.block), []).append(i)
     for (_, block), loadings in items.items():
         if "loadings" in families and all(rows[i].free for i in loadings):

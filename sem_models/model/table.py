@@ -270,7 +270,7 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
     for row in user:
         if row.op == "=~":
             loadings.setdefault(row.lhs, []).append(row.rhs)
-    free_means = options.int_lv_free or "intercepts" in options.effect_coding
+    coded_means = "intercepts" in options.effect_coding
     if options.auto_fix_single:
         for items in loadings.values():
             if (
@@ -316,7 +316,8 @@ def _defaults(user: list[Row], variables: Variables, options: TableOptions, bloc
             add(name, "~1", "", exogenous=options.fixed_x)
         for name in variables.latent:
             own = name not in variables.products + variables.composites
-            add(name, "~1", "", fixed=None if free_means and own else 0.0)
+            free = options.int_lv_free or (coded_means and ":" not in name)  # a product is not coded
+            add(name, "~1", "", fixed=None if free and own else 0.0)
     return rows
 
 

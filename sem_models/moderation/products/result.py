@@ -21,7 +21,7 @@ from sem_models.moderation.statement import Statement, lacking_main_effects
 
 if TYPE_CHECKING:
     from sem_models.moderation.probing.terms import EffectTerms
-    from sem_models.reports.summary import Summary
+    from sem_models.moderation.products.summary import ProductSummary
 
 Errors = Literal["rescaled", "delta"]
 ERRORS = ("rescaled", "delta")
@@ -131,8 +131,10 @@ class ProductModeration(Moderation):
     def interaction_test(self) -> pd.DataFrame:
         return self._interaction.copy()
 
-    def summary(self) -> Summary:
-        return self.fit.summary()
+    def summary(self) -> ProductSummary:
+        from sem_models.moderation.products.summary import ProductSummary
+
+        return ProductSummary(self)
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.title}</p>{self.fit._repr_html_()}"
+        return self.summary()._repr_html_()

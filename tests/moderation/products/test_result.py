@@ -106,8 +106,10 @@ def test_what_it_was_made_with(result: ProductModeration) -> None:
     assert result.provenance["moderation"]["res_cov_method"] == "simple"
     assert result.indicators()["indicator"].tolist()[:3] == ["x1z1", "x2z2", "x3z3"]
     assert "double-mean-centered" in repr(result)
-    assert "x1z1" in str(result.summary())
-    assert "double-mean-centered" in result._repr_html_()
+    text = str(result)
+    assert "3 indicators, items matched by position" in text
+    assert "x1z1" in text
+    assert "Double-mean-centered" in result._repr_html_()
 
 
 def test_what_a_reader_should_know(result: ProductModeration, data: pd.DataFrame) -> None:
