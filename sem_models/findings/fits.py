@@ -21,7 +21,7 @@ from sem_models.inference.result import Fit
 from sem_models.model.parts import Group, Moderation
 from sem_models.model.spec import ModelSpec
 from sem_models.moderation.group_comparison import GroupModeration, compare_groups
-from sem_models.moderation.moderate import moderate
+from sem_models.moderation.moderate import PRODUCTS, moderate
 
 
 class NotTestable(Exception):
@@ -94,7 +94,7 @@ class ClaimFits:
 
     def moderated(self, moderations: tuple[Moderation, ...]) -> Any:
         """The model with these interactions, one moderator's together."""
-        ends = {end for m in moderations for end in (m.predictor, m.moderator)}
+        ends = {end for m in moderations for end in m.ends}
         constructs = {c.id: c for c in self.spec.constructs}
         self._need_columns(tuple(end for end in ends if end not in constructs))
         for end in ends & set(constructs):
@@ -108,9 +108,10 @@ class ClaimFits:
         labels = [m.label for m in moderations]
         text = self.spec.syntax(interactions=labels, controls=controls)
         key = f"moderated {sorted(labels)}"
-        return self._once(
-            key, lambda: moderate(text, self.frame, **{**self.options, **self.interaction_options})
-        )
+        options = {**self.options, **self.interaction_options}
+        if any(m.second for m in moderations) and options.get("method", "dblcent") in PRODUCTS:
+            options.setdefault("match", "position")  # all triples of items would be too many indicators
+        return self._once(key, lambda: moderate(text, self.frame, **options))
 
     def _need_columns(self, columns: tuple[str, ...]) -> None:
         lacking = [c for c in columns if c not in self.frame]
@@ -162,7 +163,7 @@ def _without(spec: ModelSpec, lacking: tuple[str, ...]) -> ModelSpec:
             "paths": kept(spec.paths, "outcome", "predictor"),
             "controls": kept(spec.controls, "outcome"),
             "covariances": kept(spec.covariances, "first", "second"),
-            "moderations": kept(spec.moderations, "outcome", "predictor", "moderator"),
+            "moderations": kept(spec.moderations, "outcome", "predictor", "moderator", "second"),
         }
     )
 

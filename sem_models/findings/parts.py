@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from sem_models.errors import SpecError
 from sem_models.findings.distinctness import Pairs, too_close
@@ -17,7 +17,11 @@ from sem_models.inference.contrasts import Contrast, ContrastResult, evaluate_co
 from sem_models.inference.result import Fit
 from sem_models.model.expressions import Binary, Name
 from sem_models.model.parts import ClaimPart, Moderation, Rules
+from sem_models.model.ram import Array
 from sem_models.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from sem_models.moderation.probing.terms import EffectTerms
 
 TOST = 0.90
 """Confidence of the interval that is held against the bound of equivalence: two one-sided tests at 5 %."""
@@ -143,9 +147,16 @@ def _interaction(part: ClaimPart, fits: ClaimFits, rules: Rules) -> Evidence:
 
 
 def same_moderator(spec: ModelSpec, chosen: Moderation) -> tuple[Moderation, ...]:
-    """The interactions estimated together: those of the same outcome and moderator."""
+    """The interactions estimated together: those of the same outcome and moderator.
+
+    A three-way one comes with the products of two of its variables.
+    """
+    if chosen.second:
+        of = set(chosen.ends)
+        return tuple(m for m in spec.moderations if m.outcome == chosen.outcome and set(m.ends) <= of)
     return tuple(
-        m for m in spec.moderations if m.outcome == chosen.outcome and m.moderator == chosen.moderator
+        m for m in spec.moderations
+        if m.outcome == chosen.outcome and m.moderator == chosen.moderator and not m.second
         and (m.predictor in _constructs(spec)) == (chosen.predictor in _constructs(spec))
     )  # fmt: skip
 
@@ -158,35 +169,44 @@ def _conditional_source(part: ClaimPart, fits: ClaimFits) -> Any:
     """The moderation a part with predictor and moderator is read off."""
     wanted = [
         m for m in fits.spec.moderations
-        if (m.outcome, m.predictor, m.moderator) == (part.outcome, part.predictor, part.moderator)
+        if (m.outcome, m.predictor) == (part.outcome, part.predictor)
+        and set(m.ends[1:]) == {part.moderator, part.second} - {""}
     ]  # fmt: skip
     if not wanted:
-        raise NotTestable(f"The specification has no moderation {part.predictor}:{part.moderator}.")
+        product = ":".join(n for n in (part.predictor, part.moderator, part.second) if n)
+        raise NotTestable(f"The specification has no moderation {product}.")
     return fits.moderated(same_moderator(fits.spec, wanted[0]))
 
 
 def _conditional(claim: str, part: ClaimPart, fits: ClaimFits, rules: Rules) -> Evidence:
     """The effect of a predictor at a quantile of its moderator."""
     result = _conditional_source(part, fits)
-    effects = result.conditional_effects(part.outcome, part.predictor, part.moderator, level=rules.confidence)
+    names = (part.moderator, *((part.second,) if part.second else ()))
+    effects = result.conditional_effects(part.outcome, part.predictor, names, level=rules.confidence)
+    shares = (part.quantile, part.second_quantile)
+    at = {
+        name: result.terms.support_of(name).quantile(np.array([share], dtype=np.float64))
+        for name, share in zip(names, shares, strict=False)
+    }
+    row = effects.at(at).iloc[0]
     assert part.quantile is not None
-    at = float(result.terms.support_of(part.moderator).quantile(np.array(part.quantile)))
-    row = effects.at({part.moderator: np.array([at])}).iloc[0]
+    where = f"{part.moderator} is at its {100 * part.quantile:g}th percentile"
+    if part.second_quantile is not None:
+        where += f" and {part.second} at its {100 * part.second_quantile:g}th"
     return Evidence(
         float(row["est"]), float(row["se"]), float(row["ci_lower"]), float(row["ci_upper"]),
         float(row["pvalue"]), part.sign,
-        definition=f"effect of {part.predictor} on {part.outcome} where {part.moderator} is at its "
-        f"{100 * part.quantile:g}th percentile", doubt=_trouble(result),
+        definition=f"effect of {part.predictor} on {part.outcome} where {where}", doubt=_trouble(result),
     )  # fmt: skip
 
 
 def _share(claim: str, part: ClaimPart, fits: ClaimFits, rules: Rules) -> Evidence:
     """The share of customers at whose moderator the effect has the claimed sign, by normal draws."""
     result = _conditional_source(part, fits)
-    effects = result.conditional_effects(part.outcome, part.predictor, part.moderator)
+    names = (part.moderator, *((part.second,) if part.second else ()))
+    effects = result.conditional_effects(part.outcome, part.predictor, names)
     support = result.terms.support_of(part.moderator)
-    at = support.quantile((np.arange(POINTS) + 0.5) / POINTS)
-    weights = effects.weights({part.moderator: at})
+    weights = effects.weights(_customers(result.terms, names))
     value, jacobian = result.terms.value, result.terms.jacobian
     share = float(((weights @ value) * part.sign > 0).mean())
     rng = np.random.default_rng(20031103)
@@ -200,10 +220,26 @@ def _share(claim: str, part: ClaimPart, fits: ClaimFits, rules: Rules) -> Eviden
     at_most = float((drawn <= rules.many).mean())
     return Evidence(
         share, float(drawn.std()), float(low), float(high), min(1.0, 2 * min(at_most, 1 - at_most)), 1,
-        definition=f"share of customers at whose {part.moderator} the effect of {part.predictor} on "
+        definition=f"share of customers at whose {' and '.join(names)} the effect of {part.predictor} on "
         f"{part.outcome} is {'positive' if part.sign > 0 else 'negative'} ({support.words}); "
         f"many is more than {rules.many:g}", doubt=_trouble(result), threshold=rules.many,
     )  # fmt: skip
+
+
+def _customers(terms: EffectTerms, names: tuple[str, ...]) -> dict[str, Array]:
+    """Values of the moderators that stand for the customers: quantiles of one, or draws of two together.
+
+    Two follow their correlation as normal variables, each with its own distribution.
+    """
+    if len(names) == 1:
+        shares = (np.arange(POINTS) + 0.5) / POINTS
+        return {names[0]: terms.support_of(names[0]).quantile(shares)}
+    places = [terms.place(n) for n in names]
+    cov = np.einsum("g,gij->ij", terms.share, terms.cov)[np.ix_(places, places)]
+    sd = np.sqrt(np.diagonal(cov))
+    draws = np.random.default_rng(1).standard_normal((10 * POINTS, 2))
+    normal = draws @ np.linalg.cholesky(cov / np.outer(sd, sd)).T
+    return {n: terms.support_of(n).quantile(ndtr(normal[:, k])) for k, n in enumerate(names)}
 
 
 def _root(cov: np.ndarray) -> np.ndarray:

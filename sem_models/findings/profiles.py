@@ -138,7 +138,7 @@ def profiles(
             )
     if not chosen:
         raise SpecError(
-            f"'{spec.id}' states no moderation of {outcome} for which the data have items or columns, so that "
+            f"'{spec.id}' states no moderation of {outcome} for which the data have items or columns, so "
             "no response differs from customer to customer."
         )
     measured = fit(_measurement(spec, frame), frame, **settings)

@@ -112,13 +112,22 @@ class Control(Effect):
 
 
 class Moderation(Effect):
-    """The effect of `predictor:moderator` on `outcome`; only in the model when asked for."""
+    """The effect of `predictor:moderator` on `outcome`; only in the model when asked for.
+
+    With `second` it is three-way; the products of two of the three are moderations of their own.
+    """
 
     moderator: Ident
+    second: Ident | None = None
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The variables whose product it is."""
+        return (self.predictor, self.moderator, *((self.second,) if self.second else ()))
 
     @property
     def product(self) -> str:
-        return f"{self.predictor}:{self.moderator}"
+        return ":".join(self.ends)
 
 
 class Covariance(_Part):
@@ -181,6 +190,8 @@ class ClaimPart(_Part):
     predictor: str = ""
     moderator: str = ""
     quantile: float | None = Field(default=None, gt=0.0, lt=1.0)
+    second: str = ""
+    second_quantile: float | None = Field(default=None, gt=0.0, lt=1.0)
     constructs: tuple[Ident, ...] = ()
     of: tuple[str, ...] = ()
     primary: bool = True
@@ -189,6 +200,8 @@ class ClaimPart(_Part):
     def _says_what_it_computes(self) -> ClaimPart:
         keys = UNEXPRESSED.get(self.effect, ("expression",))
         lacking = [key for key in keys if not getattr(self, key)]
+        if bool(self.second) != (self.second_quantile is not None) and self.effect == "conditional":
+            lacking.append("second with second_quantile")
         needless = bool(self.expression) and "expression" not in keys
         if needless or lacking:
             what = "takes no expression" if needless else f"needs {', '.join(lacking)}"
@@ -234,4 +247,7 @@ class Rules(_Part):
 def default_label(section: str, entry: dict[str, Any]) -> str:
     """The label of a path, control or moderation that states none."""
     label = path_label(str(entry.get("outcome", "")), str(entry.get("predictor", "")))
-    return f"{label}_x_{entry.get('moderator', '')}" if section == "moderations" else label
+    if section != "moderations":
+        return label
+    second = f"_x_{entry['second']}" if entry.get("second") else ""
+    return f"{label}_x_{entry.get('moderator', '')}{second}"

@@ -183,7 +183,7 @@ class ModelSpec(BaseModel):
         """Labels an expression may use: of paths, moderations, controls, main effects and covariances."""
         effects: tuple[Effect, ...] = (*self.paths, *self.moderations, *self.controls)
         own = [effect.label for effect in effects if effect.label]
-        main = [path_label(m.outcome, end) for m in self.moderations for end in (m.predictor, m.moderator)]
+        main = [path_label(m.outcome, end) for m in self.moderations for end in m.ends]
         named = [c.label for c in self.covariances if c.label]
         return (*own, *dict.fromkeys(label for label in main if label not in own), *named)
 

@@ -150,8 +150,10 @@ def _references(spec: ModelSpec) -> Iterator[str]:
             near = did_you_mean(value, ids, noun="constructs")
             yield f"{section}[{name}].{key}: '{value}' is not a construct. {near}"
     for moderation in spec.moderations:
-        for key in ("outcome", "predictor", "moderator"):
+        for key in ("outcome", "predictor", "moderator", "second"):
             value = getattr(moderation, key)
+            if value is None:
+                continue
             if value not in ids and (key == "outcome" or value not in columns):
                 near = did_you_mean(value, [*ids, *columns], noun="constructs and controls")
                 where = f"moderations[{moderation.label}].{key}"

@@ -21,7 +21,7 @@ def measured(spec: ModelSpec, moderations: Sequence[Moderation]) -> tuple[Constr
     """Constructs in the model: moderators only where a path, covariance or chosen moderation has them."""
     used = {end for p in spec.paths for end in (p.outcome, p.predictor)}
     used |= {end for c in spec.covariances for end in (c.first, c.second)}
-    used |= {end for m in moderations for end in (m.predictor, m.moderator)}
+    used |= {end for m in moderations for end in m.ends}
     return tuple(c for c in spec.constructs if c.role != "moderator" or c.id in used)
 
 
@@ -59,7 +59,7 @@ def _effects(
         effects.setdefault(effect.outcome, {})[effect.predictor] = effect.label
     for moderation in moderations:
         terms = effects.setdefault(moderation.outcome, {})
-        for end in (moderation.predictor, moderation.moderator):
+        for end in moderation.ends:
             terms.setdefault(end, path_label(moderation.outcome, end))
     for moderation in moderations:
         effects[moderation.outcome][moderation.product] = moderation.label
@@ -119,7 +119,9 @@ def _computed(part: ClaimPart) -> str:
     if not part.predictor:
         return part.outcome
     at = f" at quantile {part.quantile:g}" if part.quantile is not None else ""
-    return f"{part.predictor} → {part.outcome} by {part.moderator}{at}"
+    and_by = f" and {part.second}" if part.second else ""
+    and_at = f" and {part.second_quantile:g}" if part.second_quantile is not None else ""
+    return f"{part.predictor} → {part.outcome} by {part.moderator}{and_by}{at}{and_at}"
 
 
 def html_text(spec: ModelSpec) -> str:

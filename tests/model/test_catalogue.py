@@ -135,7 +135,7 @@ def test_claims_by_specification() -> None:
     assert (
         claims["b2b_service_core"]
         == claims["b2b_service"]
-        == ["C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9", "C10", "C11", "C12", "C13"]
+        == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11", "C12", "C13"]
     )
     assert claims["telecom_reputation"] == []
     assert claims["ecsi_mobile"] == ["C1", "C2", "C3", "C4", "C11", "C13"]
