@@ -161,11 +161,17 @@ def profiles(
 
 
 def _usable(spec: ModelSpec, frame: pd.DataFrame, outcome: str) -> list[Moderation]:
-    """Moderations of the outcome whose variables the data have."""
+    """Two-way moderations of the outcome by which a lever varies, whose variables the data have."""
     items = {c.id: c.ordered_items for c in spec.constructs}
     there = {c for c, own in items.items() if all(i in frame for i in own)} | set(map(str, frame.columns))
+    no_lever = {c.id for c in spec.constructs if c.role == "moderator"}
     return [
-        m for m in spec.moderations if m.outcome == outcome and {m.predictor, m.moderator, outcome} <= there
+        m
+        for m in spec.moderations
+        if m.outcome == outcome
+        and not m.second
+        and m.predictor not in no_lever
+        and {m.predictor, m.moderator, outcome} <= there
     ]
 
 
