@@ -31,7 +31,8 @@ class Plan:
     moderators (r names); factors (z,) positions, the moderators first, then the factors that stay normal;
     products (k,) positions of the phantoms; other (k,) the index in `factors` of the factor that stays;
     powers (k, r) how often a product holds each moderator; observed: for every product the columns of the
-    data that are factors of it; fed: whether a product leads to a factor that stays.
+    data that are factors of it; fed: whether a product leads to a factor that stays. Products that are known
+    at a node, their factors all being moderators or columns, come first: `still` of them.
     """
 
     moderators: tuple[str, ...]
@@ -45,6 +46,10 @@ class Plan:
     @property
     def r(self) -> int:
         return len(self.moderators)
+
+    @property
+    def still(self) -> int:
+        return int((self.other < self.r).sum())
 
 
 def make_plan(ram: RamModel, products: Sequence[Product], method: str = "lms") -> Plan:
@@ -79,6 +84,8 @@ def make_plan(ram: RamModel, products: Sequence[Product], method: str = "lms") -
             f"({', '.join(chosen)}), which takes too many nodes: {MOST} are the limit. Use method='qml', "
             f"{PRODUCT_INDICATORS}, or drop some products."
         )
+    products = sorted(products, key=lambda p: _stays(p, chosen) not in chosen)
+    position = np.array([place[p.name] for p in products], dtype=np.intp)
     others = [_stays(p, chosen) for p in products]
     known = [*chosen, *dict.fromkeys(o for o in others if o not in chosen)]
     powers = np.zeros((len(products), len(chosen)), dtype=np.intp)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sem_models.errors import SpecError
+from sem_models.model.ram import Array
+from sem_models.moderation.latent.likelihood import Likelihood
 from sem_models.moderation.latent.lms import LMS
 from sem_models.moderation.latent.problem import Problem, latent_problem
 from sem_models.moderation.latent.result import LatentModeration
@@ -67,8 +72,8 @@ def moderate_latent(
     problem = latent_problem(model, data, method=method, **options)
     adaptive = adaptive if adaptive is not None else adaptive_quad
     likelihood = build_lms(problem, nodes=nodes, adaptive=adaptive, accuracy=accuracy)
-    likelihood, solution = _solved(problem, likelihood, refine=nodes is None)
-    bound, caution = too_inaccurate(likelihood, solution, accuracy)
+    likelihood, solution, bound = _solved(problem, likelihood, refine=nodes is None)
+    caution = too_inaccurate(likelihood, bound, accuracy)
     settings = {
         "nodes": likelihood.rule.per_dimension, "quadrature": likelihood.rule.kind,
         "moderators": likelihood.plan.moderators, "accuracy": accuracy,
@@ -88,16 +93,32 @@ def _by_quasi_likelihood(problem: Problem) -> LatentModeration:
     return LatentModeration(problem, likelihood, solution, "qml", {}, float("nan"), ())
 
 
-def _solved(problem: Problem, likelihood: LMS, *, refine: bool) -> tuple[LMS, LatentSolution]:
-    """Maximize, and where the nodes are ours to choose, on finer grids until the error is small."""
-    limit = problem.options.max_iterations
-    metric = first_metric(problem, likelihood)
-    solution = solve_latent(likelihood, problem.start, metric, max_iterations=limit)
-    for _ in range(3):
-        if not refine or not error_bound(likelihood, solution.params) > REFINED:
-            break
-        likelihood = likelihood.with_rule(
-            reference_rule(likelihood, solution.params).product(likelihood.plan.r)
-        )
-        solution = solve_latent(likelihood, solution.params, solution.information, max_iterations=limit)
-    return likelihood, solution
+@dataclass
+class _Refining:
+    """Grids of our own choice are made finer near the optimum until their error is small."""
+
+    likelihood: LMS
+    refine: bool
+    bound: float = float("nan")
+    turns: int = 0
+
+    def __call__(self, params: Array) -> Likelihood | None:
+        self.bound = error_bound(self.likelihood, params)
+        if not self.refine or self.turns == 3 or not self.bound > REFINED:
+            return None
+        self.turns += 1
+        r = self.likelihood.plan.r
+        self.likelihood = self.likelihood.with_rule(reference_rule(self.likelihood, params).product(r))
+        return self.likelihood
+
+
+def _solved(problem: Problem, likelihood: LMS, *, refine: bool) -> tuple[LMS, LatentSolution, float]:
+    """Maximize; returns the likelihood on the nodes in force, the solution, and the bound of its error."""
+    refining = _Refining(likelihood, refine)
+    solution = solve_latent(
+        likelihood, problem.start, first_metric(problem, likelihood),
+        max_iterations=problem.options.max_iterations, settled=refining,
+    )  # fmt: skip
+    if not np.isfinite(refining.bound):
+        refining.bound = error_bound(refining.likelihood, solution.params)
+    return refining.likelihood, solution, refining.bound

@@ -8,6 +8,7 @@ incomplete rows are used as they are. All parameters' derivatives follow by the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log, pi
@@ -28,10 +29,16 @@ from sem_models.moderation.latent.conditioning import (
 from sem_models.moderation.latent.node_algebra import Nodes, Update, at_nodes, nodes_back, update
 from sem_models.moderation.latent.quadrature import Rule
 from sem_models.moderation.latent.row_blocks import RowBlocks
-from sem_models.observed.patterns import Discrepancy, discrepancy, sum_by_group
+from sem_models.observed.patterns import Discrepancy, discrepancy
 
-AT_ONCE = 2_000_000
+AT_ONCE = 1_000_000
 """Rows × nodes × parameter vectors evaluated in one array."""
+
+PAIRS = 8_000_000
+"""Rows × nodes evaluated in one array."""
+
+SHOWN_AFTER = 2.0
+"""Seconds before a progress bar appears."""
 
 
 def _t(matrix: Array) -> Array:
@@ -43,8 +50,9 @@ class State:
     """One evaluation, with a leading batch axis b: what the gradient is computed from.
 
     at the linear model; z (b, N, d) the rows' statistics, features (b, N, m) with their squares; linear
-    (b, t, K, d) the coefficients of z; weight_u (b, t, p, d) W U; gram (b, t, d, d) UᵀWU; pull (b, t, K, v)
-    G a; log_mix (b, N) log of the rows' densities relative to the base; posterior (b, N, K).
+    (b, c, K, d) the coefficients of z by cell; weight_u (b, t, p, d) W U by pattern; gram (b, c, d, d)
+    G = UᵀWU by cell; pull (b, c, K, v) G a; log_mix (b, N) log of the rows' densities relative to the base;
+    posterior (b, N, K).
     """
 
     at: kernels.Implied
@@ -82,47 +90,52 @@ class LMS:
     def _classes(self) -> tuple[IntArray, Array, IntArray]:
         """Group and products of observed moderators of each class, and the class of each cell."""
         rows, columns = self.rows, sorted({c for own in self.plan.observed for c in own})
+        group = rows.patterns.group[rows.pattern_of_cell]
         if not columns:
             g = self.ram.n_groups
-            return np.arange(g, dtype=np.intp), np.ones((g, len(self.plan.products))), rows.group
+            return np.arange(g, dtype=np.intp), np.ones((g, len(self.plan.products))), group
         at = {c: j for j, c in enumerate(columns)}
         known = np.stack(
             [rows.moderators[:, [at[c] for c in own]].prod(axis=1) for own in self.plan.observed], axis=1
         )
-        return rows.group, known, np.arange(len(rows.group), dtype=np.intp)
+        return group, known, np.arange(len(group), dtype=np.intp)
 
     def state(self, params: Array) -> State | None:
         """Evaluate parameter vectors (b, k); None where any of them is not admissible."""
         ram, plan, rows, rule = self.ram, self.plan, self.rows, self.rule
-        p, r = ram.n_observed, plan.r
+        p, f = ram.n_observed, plan.r + plan.still
         try:
             at = kernels.implied(*ram.matrices(ram.free_values(params)), p, ram.places.sources)
             parts = split(at, plan, p)
             base = discrepancy(parts.base, parts.mean, rows.patterns)
         except np.linalg.LinAlgError:
             return None
-        basis = parts.basis[..., rows.group, :, :]
+        of_pattern, of_cell = rows.patterns.group, rows.pattern_of_cell
+        basis = parts.basis[..., of_pattern, :, :]
         weight_u = base.weight @ basis
         gram = _t(basis) @ weight_u
+        own_gram = gram[..., of_cell, :, :]
         group, known, cell_class = self._classes
         nodes = at_nodes(parts, plan, rule.nodes, group, known)
         shift, spread = nodes.shift[..., cell_class, :, :], nodes.spread[..., cell_class, :, :, :]
-        changed = update(spread, gram[..., r:, r:])
+        changed = update(spread, own_gram[..., f:, f:])
         if changed is None:
             return None
-        pull = shift @ gram[..., :, r:]
+        pull = shift @ own_gram[..., :, f:]
         bent = (changed.inner @ pull[..., None])[..., 0]
-        constant = 0.5 * ((pull * bent).sum(axis=-1) - (shift @ gram * shift).sum(axis=-1) - changed.log_det)
+        constant = 0.5 * (
+            (pull * bent).sum(axis=-1) - (shift @ own_gram * shift).sum(axis=-1) - changed.log_det
+        )
         linear = shift.copy()
-        linear[..., r:] -= bent
+        linear[..., f:] -= bent
         i, j, scale = _pairs(spread.shape[-1])
         coefficients = np.concatenate(
             [(constant + rule.log_weight)[..., None], linear, scale * changed.inner[..., i, j]], axis=-1
         )
-        origin = (parts.mean[..., rows.group, None, :] @ weight_u)[..., 0, :]
-        z = rows.times(rows.values, weight_u) - origin[..., rows.cell, :]
-        features = np.concatenate([np.ones((*z.shape[:-1], 1)), z, z[..., r + i] * z[..., r + j]], axis=-1)
-        exponent = rows.times(features, _t(coefficients))
+        origin = (parts.mean[..., of_pattern, None, :] @ weight_u)[..., 0, :]
+        z = rows.by_pattern.times(rows.values, weight_u) - origin[..., rows.by_pattern.part, :]
+        features = np.concatenate([np.ones((*z.shape[:-1], 1)), z, z[..., f + i] * z[..., f + j]], axis=-1)
+        exponent = rows.by_cell.times(features, _t(coefficients))
         largest = exponent.max(axis=-1, keepdims=True)
         np.exp(np.subtract(exponent, largest, out=exponent), out=exponent)
         total = exponent.sum(axis=-1, keepdims=True)
@@ -134,55 +147,75 @@ class LMS:
         if not np.isfinite(value).all():
             return None
         return State(
-            at, parts, base, nodes, changed, z, features, linear, weight_u, gram, pull, log_mix, exponent,
-            value,
+            at, parts, base, nodes, changed, z, features, linear, weight_u, own_gram, pull, log_mix,
+            exponent, value,
         )  # fmt: skip
+
+    @cached_property
+    def _pieces(self) -> tuple[LMS, ...]:
+        """Itself, or the likelihoods of pieces of the rows where rows × nodes do not go into one array."""
+        at_once = max(1, PAIRS // len(self.rule.log_weight))
+        if len(self.rows.values) <= at_once:
+            return (self,)
+        return tuple(replace(self, rows=rows) for rows in self.rows.pieces(at_once))
 
     def value(self, params: Array) -> float | None:
         """ℓ at params (k,)."""
-        state = self.state(params[None])
-        return None if state is None else float(state.value[0])
+        total = 0.0
+        for piece in self._pieces:
+            state = piece.state(params[None])
+            if state is None:
+                return None
+            total += float(state.value[0])
+        return total
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array] | None:
         """ℓ and ∂ℓ/∂params (k,); None where a matrix is not positive definite."""
-        state = self.state(params[None])
-        return None if state is None else (float(state.value[0]), self.gradient(state)[0])
+        total, slope = 0.0, np.zeros(len(params))
+        for piece in self._pieces:
+            state = piece.state(params[None])
+            if state is None:
+                return None
+            total += float(state.value[0])
+            slope += piece.gradient(state)[0]
+        return total, slope
 
     # ------------------------------------------------------------------ derivatives
 
     def gradient(self, state: State) -> Array:
         """∂ℓ/∂params (b, k)."""
         ram, plan, rows = self.ram, self.plan, self.rows
-        p, r, g = ram.n_observed, plan.r, ram.n_groups
+        p, f, g = ram.n_observed, plan.r + plan.still, ram.n_groups
         group, known, cell_class = self._classes
         size = rows.patterns.size
         inner, pull, gram, weight_u = state.update.inner, state.pull, state.gram, state.weight_u
         shift = state.nodes.shift[..., cell_class, :, :]
         d, v = shift.shape[-1], pull.shape[-1]
-        sums = rows.outer(state.posterior, state.features)
+        of_pattern, of_cell, n_patterns = rows.patterns.group, rows.pattern_of_cell, len(size)
+        sums = rows.by_cell.outer(state.posterior, state.features)
         n, first = sums[..., 0], sums[..., 1 : 1 + d]
-        first_v = first[..., r:]
+        first_v = first[..., f:]
         i, j, _ = _pairs(v)
         second = np.empty((*n.shape, v, v))
         second[..., i, j] = second[..., j, i] = sums[..., 1 + d :]
         cross = first_v[..., :, None] * pull[..., None, :]
         second += n[..., None, None] * pull[..., :, None] * pull[..., None, :] - cross - _t(cross)
-        gram_v = gram[..., None, r:, r:]
+        gram_v = gram[..., None, f:, f:]
         y = np.eye(v) - gram_v @ inner  # (I + G D)⁻¹
         d_spread = 0.5 * (y @ second @ _t(y) - n[..., None, None] * (gram_v @ _t(y)))
         d_pull = -(inner @ (first_v - n[..., None] * pull)[..., None])[..., 0]
-        d_shift = first - n[..., None] * (shift @ gram) + d_pull @ gram[..., r:, :]
+        d_shift = first - n[..., None] * (shift @ gram) + d_pull @ gram[..., f:, :]
         d_gram = -0.5 * (_t(shift * n[..., None]) @ shift)
-        d_gram[..., r:, :] += _t(d_pull) @ shift
-        d_gram[..., r:, r:] -= 0.5 * (inner @ second @ inner + n[..., None, None] * inner).sum(axis=-3)
-        d_gram = 0.5 * (d_gram + _t(d_gram))
-        d_z = rows.times(state.posterior, state.linear)
-        curve = rows.times(state.posterior, inner.reshape(*inner.shape[:-2], v * v))
+        d_gram[..., f:, :] += _t(d_pull) @ shift
+        d_gram[..., f:, f:] -= 0.5 * (inner @ second @ inner + n[..., None, None] * inner).sum(axis=-3)
+        d_gram = _sums(0.5 * (d_gram + _t(d_gram)), of_cell, n_patterns, -3)
+        d_z = rows.by_cell.times(state.posterior, state.linear)
+        curve = rows.by_cell.times(state.posterior, inner.reshape(*inner.shape[:-2], v * v))
         curve = curve.reshape(*curve.shape[:-1], v, v)
-        d_z[..., r:] += (curve @ state.z[..., r:, None])[..., 0]
-        total_z = rows.total(d_z)
-        mean = state.parts.mean[..., rows.group, :]
-        moment = rows.outer(rows.values, d_z) - mean[..., :, None] * total_z[..., None, :]
+        d_z[..., f:] += (curve @ state.z[..., f:, None])[..., 0]
+        total_z = rows.by_pattern.total(d_z)
+        mean = state.parts.mean[..., of_pattern, :]
+        moment = rows.by_pattern.outer(rows.values, d_z) - mean[..., :, None] * total_z[..., None, :]
         weighted = state.base.weight @ moment
         weight = state.base.weight
         d_basis = 2.0 * weight_u @ d_gram + weighted
@@ -191,15 +224,15 @@ class LMS:
         d_base = d_base - 0.5 * (sandwich + _t(sandwich))
         d_mean = size[:, None] * (weight @ state.base.shift[..., None])[..., 0]
         d_mean = d_mean - (weight_u @ total_z[..., None])[..., 0]
-        if len(group) != len(rows.group):  # classes are groups
-            d_shift = sum_by_group(d_shift, rows.group, g, -3)
-            d_spread = sum_by_group(d_spread, rows.group, g, -4)
+        if len(group) != len(of_cell):  # classes are groups
+            d_shift = _sums(d_shift, cell_class, g, -3)
+            d_spread = _sums(d_spread, cell_class, g, -4)
         back = nodes_back(state.parts, plan, self.rule.nodes, group, known, state.nodes, d_shift, d_spread)
         slopes = Slopes(
-            sum_by_group(d_base, rows.group, g, -3), sum_by_group(d_mean, rows.group, g, -2),
-            sum_by_group(d_basis, rows.group, g, -3), sum_by_group(back.slopes, group, g, -3),
-            sum_by_group(back.left, group, g, -3), sum_by_group(back.level, group, g, -2),
-            sum_by_group(back.feed, group, g, -3),
+            _sums(d_base, of_pattern, g, -3), _sums(d_mean, of_pattern, g, -2),
+            _sums(d_basis, of_pattern, g, -3), _sums(back.slopes, group, g, -3),
+            _sums(back.left, group, g, -3), _sums(back.level, group, g, -2),
+            _sums(back.feed, group, g, -3),
         )  # fmt: skip
         d_cov, d_joint_mean, d_effects = pull_back(state.at, plan, p, state.parts, slopes)
         joint, at_rows = slots_of(state.at, plan, p)
@@ -207,51 +240,85 @@ class LMS:
         by_slot = by_slot + path_slopes(ram, joint, at_rows, plan, d_effects)
         return ram.to_parameters(by_slot)
 
-    def _moved(self, params: Array, step: float, *, gradients: bool) -> tuple[Array, Array]:
-        """Rows' log-likelihoods (2k, N) and gradients (2k, k) one step of `units` beside params."""
+    def _beside(self, params: Array, step: float, of_state: Callable[[LMS, State], Array]) -> Array:
+        """A function of the states one step of `units` beside params, up then down: (2k, ...).
+
+        Summed over pieces of the rows; with a progress bar where it takes long.
+        """
+        from tqdm import tqdm
+
         k = len(params)
         steps = step * self.units
         beside = np.concatenate([params + np.diag(steps), params - np.diag(steps)])
-        at_once = max(1, AT_ONCE // (len(self.rows.values) * len(self.rule.log_weight)))
-        values, slopes = [], []
-        for start in range(0, 2 * k, at_once):
-            state = self.state(beside[start : start + at_once])
-            if state is None:
-                raise np.linalg.LinAlgError("a neighbor of the solution is not admissible")
-            values.append(self._by_row(state) if not gradients else np.empty((0, 0)))
-            slopes.append(self.gradient(state) if gradients else np.empty((0, 0)))
-        return np.concatenate(values), np.concatenate(slopes)
+        total: Array | None = None
+        pieces = self._pieces
+        with tqdm(total=2 * k * len(pieces), desc="Information", leave=False, delay=SHOWN_AFTER) as bar:
+            for piece in pieces:
+                at_once = max(1, AT_ONCE // (len(piece.rows.values) * len(self.rule.log_weight)))
+                found = []
+                for start in range(0, 2 * k, at_once):
+                    chosen = beside[start : start + at_once]
+                    state = piece.state(chosen)
+                    if state is None:
+                        raise np.linalg.LinAlgError("a neighbor of the solution is not admissible")
+                    found.append(of_state(piece, state))
+                    bar.update(len(chosen))
+                values = np.concatenate(found)
+                total = values if total is None else total + values
+        assert total is not None
+        return total
 
     def _by_row(self, state: State) -> Array:
         """ℓᵢ (b, N) in the order of `rows`, without the constants that no parameter moves."""
-        rows = self.rows
-        mean = state.parts.mean[..., rows.group, :][..., rows.cell, :]
-        centered = np.where(rows.patterns.seen[rows.cell], rows.values - mean, 0.0)
-        quadratic = (rows.times(centered, state.base.weight) * centered).sum(axis=-1)
-        size, second = rows.patterns.size, state.base.second
-        log_det = state.base.value - (state.base.weight * second).sum(axis=(-1, -2))
-        del size
-        return state.log_mix - 0.5 * (quadratic + log_det[..., rows.cell])
+        rows, base = self.rows, state.base
+        part = rows.by_pattern.part
+        mean = state.parts.mean[..., rows.patterns.group, :][..., part, :]
+        centered = np.where(rows.patterns.seen[part], rows.values - mean, 0.0)
+        quadratic = (rows.by_pattern.times(centered, base.weight) * centered).sum(axis=-1)
+        log_det = base.value - (base.weight * base.second).sum(axis=(-1, -2))
+        return state.log_mix - 0.5 * (quadratic + log_det[..., part])
 
     def information(self, params: Array) -> Array:
-        """−∂²ℓ/∂params² (k, k): central differences of the analytic gradient."""
+        """−∂²ℓ/∂params² (k, k): central differences of the analytic gradient; NaN where they do not exist."""
         k = len(params)
-        _, slopes = self._moved(params, 1e-4, gradients=True)
+        try:
+            slopes = self._beside(params, 1e-4, lambda piece, state: piece.gradient(state))
+        except np.linalg.LinAlgError:
+            return np.full((k, k), np.nan)
         hessian = (slopes[k:] - slopes[:k]) / (2e-4 * self.units[:, None])
         return 0.5 * (hessian + hessian.T)
 
     def case_scores(self, params: Array) -> Array:
         """∂ℓᵢ/∂params (N, k): central differences, rows in the order of the sample."""
-        k = len(params)
-        values, _ = self._moved(params, 1e-4, gradients=False)
-        scores = (values[:k] - values[k:]).T / (2e-4 * self.units)
-        out = np.empty_like(scores)
-        out[self.rows.order] = scores
-        return out
+        k, n = len(params), len(self.rows.values)
+
+        def by_row(piece: LMS, state: State) -> Array:
+            out = np.zeros((len(state.value), n))
+            out[:, piece.rows.order] = piece._by_row(state)
+            return out
+
+        values = self._beside(params, 1e-4, by_row)
+        return np.asarray((values[:k] - values[k:]).T / (2e-4 * self.units))
 
     def with_rule(self, rule: Rule) -> LMS:
         """The same likelihood on other nodes."""
         return replace(self, rule=rule)
+
+
+def _sums(values: Array, part: IntArray, n_parts: int, axis: int) -> Array:
+    """Sums along `axis` over sorted parts, any of which may be empty."""
+    if len(part) == n_parts and np.array_equal(part, np.arange(n_parts)):
+        return values
+    start = np.searchsorted(part, np.arange(n_parts + 1))
+    filled = np.flatnonzero(np.diff(start))
+    sums = np.add.reduceat(values, start[filled], axis=axis)
+    if len(filled) == n_parts:
+        return np.asarray(sums)
+    shape = list(values.shape)
+    shape[axis] = n_parts
+    out = np.zeros(shape)
+    np.moveaxis(out, axis, 0)[filled] = np.moveaxis(sums, axis, 0)
+    return out
 
 
 def _pairs(v: int) -> tuple[IntArray, IntArray, Array]:

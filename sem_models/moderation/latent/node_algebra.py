@@ -1,7 +1,7 @@
 """The coefficients of products at every node, and what they make of the linear part; forth and back.
 
 Shapes: b batch, s classes (groups, or cells where moderators are observed), K nodes, k products, z factors,
-r moderators, o = z − r factors that stay normal, v = k + o, d = r + v.
+r moderators, o = z − r factors that stay normal, j of the products have one, v = j + o, d = r + k + o.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def at_nodes(parts: Split, plan: Plan, x: Array, group: IntArray, known: Array) 
     if plan.fed:
         inner = np.eye(k) - parts.feed[..., group, None, :, :] * coefficient[..., None, :]
         gamma = coefficient[..., :, None] * (np.linalg.inv(inner) @ _chosen(plan, factors.shape[-1]))
-    kept = gamma[..., r:]
+    kept = gamma[..., plan.still :, r:]
     left = parts.left[..., group, None, :, :]
-    o = kept.shape[-1]
-    spread = np.zeros((*gamma.shape[:-2], k + o, k + o))
-    spread[..., :k, :k] = kept @ left @ _t(kept)
-    spread[..., :k, k:] = kept
-    spread[..., k:, :k] = _t(kept)
+    j, o = kept.shape[-2:]
+    spread = np.zeros((*gamma.shape[:-2], j + o, j + o))
+    spread[..., :j, :j] = kept @ left @ _t(kept)
+    spread[..., :j, j:] = kept
+    spread[..., j:, :j] = _t(kept)
     shift = np.zeros((*gamma.shape[:-2], r + k + o))
     shift[..., :r] = x
     shift[..., r : r + k] = (gamma @ factors[..., None])[..., 0]
@@ -78,12 +78,13 @@ def nodes_back(
 ) -> NodeSlopes:
     """The chain rule from a and D back to the Split; d_spread symmetric. All by class."""
     r, k = plan.r, len(plan.products)
-    kept = at.gamma[..., r:]
+    kept = at.gamma[..., plan.still :, r:]
+    j = kept.shape[-2]
     left = parts.left[..., group, None, :, :]
     d_mean = d_shift[..., r : r + k]
-    d_top = d_spread[..., :k, :k]
+    d_top = d_spread[..., :j, :j]
     d_gamma = d_mean[..., :, None] * at.factors[..., None, :]
-    d_gamma[..., r:] += 2.0 * (d_top @ kept @ left + d_spread[..., :k, k:])
+    d_gamma[..., plan.still :, r:] += 2.0 * (d_top @ kept @ left + d_spread[..., :j, j:])
     d_left = (_t(kept) @ d_top @ kept).sum(axis=-3)
     d_factors = (_t(at.gamma) @ d_mean[..., None])[..., 0]
     coefficient = known[:, None, :] * _powers(at.factors[..., :r], plan.powers)
@@ -132,31 +133,56 @@ class Update:
 
 
 def update(spread: Array, gram: Array) -> Update | None:
-    """Rank-v change of an inverse (Woodbury): spread (..., K, v, v) D, gram (..., v, v) G = VᵀWV.
+    """Rank-v change of an inverse (Woodbury): spread (..., K, v, v) D, gram (..., v, v) G = VᵀWV = R Rᵀ.
 
-    Σ_k is positive definite when I + G½ D G½ is.
+    Σ_k is positive definite when I + RᵀDR is.
     """
-    values, vectors = np.linalg.eigh(gram)
-    half = (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :] @ _t(vectors))[..., None, :, :]
-    changed = half @ spread @ half
+    root = _factor(gram)[..., None, :, :]
     v = spread.shape[-1]
+    changed = _t(root) @ spread @ root
     changed[..., np.arange(v), np.arange(v)] += 1.0
-    if v == 2:
-        a, b, c = changed[..., 0, 0], changed[..., 0, 1], changed[..., 1, 1]
-        det = a * c - b * b
-        if not ((a > 0).all() and (det > 0).all()):
-            return None
-        inverse = np.empty_like(changed)
-        inverse[..., 0, 0], inverse[..., 1, 1] = c / det, a / det
-        inverse[..., 0, 1] = inverse[..., 1, 0] = -b / det
-        log_det = np.log(det)
-    else:
-        try:
-            chol = np.linalg.cholesky(changed)
-        except np.linalg.LinAlgError:
-            return None
-        inverse = np.linalg.inv(changed)
-        log_det = 2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)
-    turned = spread @ half
+    found = _inverse(changed)
+    if found is None:
+        return None
+    inverse, log_det = found
+    turned = spread @ root
     inner = spread - turned @ inverse @ _t(turned)
     return Update(0.5 * (inner + _t(inner)), log_det)
+
+
+def _factor(gram: Array) -> Array:
+    """Lower R with R Rᵀ = G for many small positive semidefinite matrices: 0 where a pivot is."""
+    v = gram.shape[-1]
+    out = np.zeros_like(gram)
+    for j in range(v):
+        done = out[..., j, :j]
+        pivot = gram[..., j, j] - (done * done).sum(axis=-1)
+        usable = pivot > 1e-14 * gram[..., j, j]
+        size = np.sqrt(np.where(usable, pivot, 1.0))
+        out[..., j, j] = np.where(usable, size, 0.0)
+        rest = gram[..., j + 1 :, j] - (out[..., j + 1 :, :j] @ done[..., None])[..., 0]
+        out[..., j + 1 :, j] = np.where(usable[..., None], rest / size[..., None], 0.0)
+    return out
+
+
+def _inverse(matrix: Array) -> tuple[Array, Array] | None:
+    """Inverse and log determinant of many small symmetric matrices; None where one is not positive.
+
+    Gauss–Jordan elimination on whole arrays: for thousands of 2 × 2 matrices ten times a LAPACK loop's speed.
+    """
+    v = matrix.shape[-1]
+    out = matrix.copy()
+    log_det = np.zeros(matrix.shape[:-2])
+    for j in range(v):
+        pivot = out[..., j, j].copy()
+        if not (pivot > 0.0).all():
+            return None
+        log_det += np.log(pivot)
+        row = out[..., j, :] / pivot[..., None]
+        column = out[..., :, j].copy()
+        column[..., j] = 0.0
+        out -= column[..., :, None] * row[..., None, :]
+        out[..., :, j] = -column / pivot[..., None]
+        out[..., j, :] = row
+        out[..., j, j] = 1.0 / pivot
+    return out, log_det

@@ -1,93 +1,124 @@
 """Rows of data sorted by what they share, and sums over them, with a leading batch axis.
 
-A cell is a group, a set of observed variables, and the values of observed moderators.
+Rows of one pattern share a group and a set of observed variables; rows of one cell also share the values of
+the observed moderators. Without observed moderators cells are patterns.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from sem_models.model.ram import Array, IntArray
-from sem_models.observed.patterns import BoolArray, Patterns
+from sem_models.observed.patterns import Patterns
 from sem_models.observed.sample import Sample
 
-FEW = 24
-"""Cells up to which a loop over them is faster than one gathered product."""
+FEW = 6
+"""Rows by part from which a loop over the parts is faster than one gathered product."""
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """N sorted rows in t parts: part (N,) of each row, start (t + 1,) where parts begin."""
+
+    part: IntArray
+    start: IntArray
+
+    @property
+    def few(self) -> bool:
+        return FEW * (len(self.start) - 1) <= len(self.part)
+
+    def _spans(self) -> list[slice]:
+        return [slice(int(a), int(b)) for a, b in zip(self.start[:-1], self.start[1:], strict=True)]
+
+    def times(self, rows: Array, matrix: Array) -> Array:
+        """Each row (..., N, a) times the matrix (..., t, a, b) of its part: (..., N, b)."""
+        if not self.few:
+            return np.asarray((rows[..., None, :] @ matrix[..., self.part, :, :])[..., 0, :])
+        spans = self._spans()
+        if len(spans) == 1:
+            return np.asarray(rows @ matrix[..., 0, :, :])
+        batch = np.broadcast_shapes(rows.shape[:-2], matrix.shape[:-3])
+        out = np.empty((*batch, rows.shape[-2], matrix.shape[-1]))
+        for t, s in enumerate(spans):
+            np.matmul(rows[..., s, :], matrix[..., t, :, :], out=out[..., s, :])
+        return out
+
+    def outer(self, left: Array, right: Array) -> Array:
+        """Σ over a part's rows of leftᵀ right: (..., N, a) and (..., N, b) to (..., t, a, b)."""
+        if not self.few:
+            return np.add.reduceat(left[..., :, None] * right[..., None, :], self.start[:-1], axis=-3)
+        return np.stack(
+            [np.swapaxes(left[..., s, :], -1, -2) @ right[..., s, :] for s in self._spans()], axis=-3
+        )
+
+    def total(self, rows: Array) -> Array:
+        """Sums over parts: (..., N, a) to (..., t, a)."""
+        return np.add.reduceat(rows, self.start[:-1], axis=-2)
 
 
 @dataclass(frozen=True, eq=False)
 class RowBlocks:
-    """N rows in the order of their t cells.
+    """N rows in the order of their patterns and, within them, of their cells.
 
-    values (N, p), 0 where missing; cell (N,); start (t + 1,) where cells begin; group (t,); moderators
-    (t, c) values of the observed moderators; patterns the cells' moments; order (N,) positions of these rows
-    among the sample's.
+    values (N, p), 0 where missing; patterns their moments; by_pattern, by_cell the two partitions;
+    pattern_of_cell (c,); moderators (c, m) values of the observed moderators by cell; order (N,) positions
+    of these rows among the sample's.
     """
 
     values: Array
-    cell: IntArray
-    start: IntArray
-    group: IntArray
-    moderators: Array
     patterns: Patterns
+    by_pattern: Partition
+    by_cell: Partition
+    pattern_of_cell: IntArray
+    moderators: Array
     order: IntArray
 
-    @property
-    def few(self) -> bool:
-        return len(self.group) <= FEW
+    def pieces(self, size: int) -> tuple[RowBlocks, ...]:
+        """The same rows in pieces of at most `size`."""
+        n = len(self.values)
+        edges = np.linspace(0, n, -(-n // size) + 1).astype(int)
+        return tuple(self._piece(slice(a, b)) for a, b in pairwise(edges))
 
-    def spans(self) -> list[slice]:
-        return [slice(int(a), int(b)) for a, b in zip(self.start[:-1], self.start[1:], strict=True)]
-
-    def times(self, rows: Array, matrix: Array) -> Array:
-        """Each row (..., N, a) times the matrix (..., t, a, b) of its cell: (..., N, b)."""
-        if self.few:
-            parts = [rows[..., s, :] @ matrix[..., t, :, :] for t, s in enumerate(self.spans())]
-            return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-2)
-        gathered = matrix[..., self.cell, :, :]
-        return np.asarray((rows[..., None, :] @ gathered)[..., 0, :])
-
-    def outer(self, left: Array, right: Array) -> Array:
-        """Σ over a cell's rows of leftᵀ right: (..., N, a) and (..., N, b) to (..., t, a, b)."""
-        if self.few:
-            parts = [np.swapaxes(left[..., s, :], -1, -2) @ right[..., s, :] for s in self.spans()]
-            return np.stack(parts, axis=-3)
-        return np.add.reduceat(left[..., :, None] * right[..., None, :], self.start[:-1], axis=-3)
-
-    def total(self, rows: Array) -> Array:
-        """Sums over cells: (..., N, a) to (..., t, a)."""
-        return np.add.reduceat(rows, self.start[:-1], axis=-2)
+    def _piece(self, rows: slice) -> RowBlocks:
+        values, seen = self.values[rows], self.patterns.seen
+        kept, pattern = np.unique(self.by_pattern.part[rows], return_inverse=True)
+        cells, cell = np.unique(self.by_cell.part[rows], return_inverse=True)
+        by_pattern = _partition(pattern, len(kept))
+        size = np.diff(by_pattern.start).astype(float)
+        mean = by_pattern.total(values) / size[:, None]
+        centered = np.where(seen[kept][pattern], values - mean[pattern], 0.0)
+        cov = by_pattern.outer(centered, centered) / size[:, None, None]
+        patterns = Patterns(self.patterns.group[kept], seen[kept], size, mean, cov)
+        of_cell = np.searchsorted(kept, self.pattern_of_cell[cells])
+        return RowBlocks(
+            values, patterns, by_pattern, _partition(cell, len(cells)), of_cell.astype(np.intp),
+            self.moderators[cells], self.order[rows],
+        )  # fmt: skip
 
 
 def row_blocks(sample: Sample, columns: IntArray) -> RowBlocks:
-    """Sort a sample's rows into cells; `columns` (c,) are the observed moderators."""
+    """Sort a sample's rows into patterns and cells; `columns` (m,) are the observed moderators."""
     assert sample.rows is not None
     values = np.concatenate([rows.values for rows in sample.rows])
     pattern = np.concatenate([rows.pattern for rows in sample.rows])
-    keys = np.column_stack([pattern, values[:, columns]]) if len(columns) else pattern[:, None].astype(float)
+    keys = np.column_stack([pattern, values[:, columns]])
     unique, cell = np.unique(keys, axis=0, return_inverse=True)
     cell = cell.reshape(-1)
     order = np.argsort(cell, kind="stable")
-    start = np.append(np.searchsorted(cell[order], np.arange(len(unique))), len(cell))
-    of_pattern = unique[:, 0].astype(np.intp)
-    seen, group = sample.patterns.seen[of_pattern], sample.patterns.group[of_pattern]
-    sorted_values = values[order]
-    patterns = _cell_moments(sorted_values, start, group, seen) if len(columns) else sample.patterns
-    filled = np.where(seen[cell[order]], sorted_values, 0.0) if not seen.all() else sorted_values
+    pattern_of_cell = unique[:, 0].astype(np.intp)
+    seen = sample.patterns.seen
+    filled = values[order]
+    if not seen.all():
+        filled = np.where(seen[pattern[order]], filled, 0.0)
     return RowBlocks(
-        filled, cell[order].astype(np.intp), start.astype(np.intp), group, unique[:, 1:], patterns,
-        order.astype(np.intp),
+        filled, sample.patterns, _partition(pattern[order], len(seen)), _partition(cell[order], len(unique)),
+        pattern_of_cell, unique[:, 1:], order.astype(np.intp),
     )  # fmt: skip
 
 
-def _cell_moments(values: Array, start: IntArray, group: IntArray, seen: BoolArray) -> Patterns:
-    """Size, mean and covariance (divisor n) of each cell, 0 where unseen."""
-    filled = np.where(np.isnan(values), 0.0, values)
-    size = np.diff(start).astype(float)
-    mean = np.add.reduceat(filled, start[:-1], axis=0) / size[:, None]
-    centered = np.where(np.isnan(values), 0.0, filled - np.repeat(mean, np.diff(start), axis=0))
-    products = centered[:, :, None] * centered[:, None, :]
-    cov = np.add.reduceat(products, start[:-1], axis=0) / size[:, None, None]
-    return Patterns(group, seen, size, mean, cov)
+def _partition(part: IntArray, n_parts: int) -> Partition:
+    start = np.searchsorted(part, np.arange(n_parts + 1))
+    return Partition(part.astype(np.intp), start.astype(np.intp))

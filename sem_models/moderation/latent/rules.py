@@ -12,13 +12,12 @@ from sem_models.moderation.latent.lms import LMS
 from sem_models.moderation.latent.problem import Problem
 from sem_models.moderation.latent.quadrature import Rule, even, gauss_hermite, spacing
 from sem_models.moderation.latent.row_blocks import row_blocks
-from sem_models.moderation.latent.solve import LatentSolution
 
 ACCURACY = 0.1
 """Error of the log-likelihood that is tolerated by default, in its own units (0.2 in a χ²)."""
 
-AIM = 1e-6
-"""Relative error of a row's density that the default grid aims at."""
+AIM = 1e-5
+"""Error of the log-likelihood that the default grid aims at, were all rows off to the same side."""
 
 REACH = 6.5
 """How many conditional standard deviations the grid goes beyond the outermost row."""
@@ -59,9 +58,10 @@ def build_lms(
     return likelihood
 
 
-def fitted_rule(likelihood: LMS, params: Array, *, nodes: int | None = None, error: float = AIM) -> Rule:
+def fitted_rule(likelihood: LMS, params: Array, *, nodes: int | None = None) -> Rule:
     """An even grid over where the rows' moderators lie given their answers, by the linear model."""
     low, high, sd = _where(likelihood, params)
+    error = max(AIM / len(likelihood.rows.values), 1e-12)
     n = nodes or int(np.ceil((high - low) / spacing(sd, error))) + 1
     return even(low, high, max(n, 5))
 
@@ -74,7 +74,7 @@ def _where(likelihood: LMS, params: Array) -> tuple[float, float, float]:
     r = likelihood.plan.r
     precision = np.eye(r) + state.gram[0][:, :r, :r]
     spread = np.linalg.inv(precision)
-    cell = likelihood.rows.cell
+    cell = likelihood.rows.by_cell.part
     center = (spread[cell] @ state.z[0][:, :r, None])[..., 0]
     sd = np.sqrt(np.diagonal(spread, axis1=-2, axis2=-1))[cell]
     smallest = 1.0 / np.sqrt(np.linalg.eigvalsh(precision).max())
@@ -103,12 +103,11 @@ def error_bound(likelihood: LMS, params: Array) -> float:
     return float("nan") if here is None or there is None else abs(here - there)
 
 
-def too_inaccurate(likelihood: LMS, solution: LatentSolution, accuracy: float) -> tuple[float, str]:
-    """The error bound at the solution and, where it is above `accuracy`, what to say of it."""
-    bound = error_bound(likelihood, solution.params)
+def too_inaccurate(likelihood: LMS, bound: float, accuracy: float) -> str:
+    """What to say where the error at the solution is above `accuracy`."""
     if not bound > accuracy:
-        return bound, ""
-    return bound, (
+        return ""
+    return (
         f"{likelihood.rule.per_dimension} nodes integrate the log-likelihood only to about {bound:.2g}, more "
         f"than accuracy={accuracy:g}. Leave out nodes= for a grid that fits these data, or give more."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,13 +40,19 @@ class LatentSolution:
 
 
 def solve_latent(
-    likelihood: Likelihood, start: Array, metric: Array, *, max_iterations: int = 500
+    likelihood: Likelihood,
+    start: Array,
+    metric: Array,
+    *,
+    max_iterations: int = 500,
+    settled: Callable[[Array], Likelihood | None] | None = None,
 ) -> LatentSolution:
     """Maximize from start (k,); metric (k, k) is a first guess of the information there.
 
     BFGS (Nocedal & Wright, 2006, eq. 6.19) with backtracking; the information is computed where the optimum
     is NEAR, and Newton steps with it end the search. Where it is not positive definite, or the search gets
-    stuck, a trust region on exact information takes over.
+    stuck, a trust region on exact information takes over. `settled` is asked once the optimum is NEAR: it may
+    return a better likelihood to go on with.
     """
     first = likelihood.value_and_gradient(start)
     if first is None:
@@ -58,6 +65,14 @@ def solve_latent(
         if step is None:
             break
         decrement = float(step @ gradient)
+        if settled is not None and decrement < NEAR**2:
+            better = settled(params)
+            found = None if better is None else better.value_and_gradient(params)
+            if better is None or found is None:
+                settled = None
+            else:
+                likelihood, (value, gradient) = better, found
+                continue
         if exact is None and decrement < NEAR**2:
             exact = likelihood.information(params)
             step = _ascent(exact, gradient)
@@ -149,12 +164,22 @@ class _Negative:
 
 def _by_trust_region(likelihood: Likelihood, start: Array, max_iterations: int) -> LatentSolution:
     objective = _Negative(likelihood)
-    found = minimize(objective, start, n_rows=1.0, max_iterations=max_iterations, tolerance=DONE)
+    try:
+        found = minimize(objective, start, n_rows=1.0, max_iterations=max_iterations, tolerance=DONE)
+    except np.linalg.LinAlgError:  # no information where the search stands
+        return _stuck(likelihood, start)
     point = found.point
     return LatentSolution(
         point.params, float(-point.value), -found.gradient, objective.hessian(point), found.outcome,
         found.iterations, found.decrement,
     )  # fmt: skip
+
+
+def _stuck(likelihood: Likelihood, params: Array) -> LatentSolution:
+    found = likelihood.value_and_gradient(params)
+    value, gradient = (np.nan, np.full(len(params), np.nan)) if found is None else found
+    empty = np.full((len(params),) * 2, np.nan)
+    return LatentSolution(params, value, gradient, empty, Outcome.STUCK, 0, np.inf)
 
 
 def first_metric(problem: Problem, likelihood: Likelihood) -> Array:

@@ -46,7 +46,8 @@ class TrueMoments:
         shift = (weight[:, None] * nodes.shift).sum(axis=-2)
         centered = nodes.shift - shift[..., None, :]
         scatter = np.swapaxes(centered * weight[:, None], -1, -2) @ centered
-        scatter[..., plan.r :, plan.r :] += (weight[:, None, None] * nodes.spread).sum(axis=-3)
+        f = plan.r + plan.still
+        scatter[..., f:, f:] += (weight[:, None, None] * nodes.spread).sum(axis=-3)
         cov = parts.base + parts.basis @ scatter @ np.swapaxes(parts.basis, -1, -2)
         mean = parts.mean + (parts.basis @ shift[..., None])[..., 0]
         return mean, 0.5 * (cov + np.swapaxes(cov, -1, -2))

@@ -214,3 +214,22 @@ def test_the_default_grid_is_as_wide_and_fine_as_the_rows_need() -> None:
     assert weight.sum() == pytest.approx(1.0, abs=1e-4)
     assert np.allclose(np.diff(nodes), nodes[1] - nodes[0])
     assert weight @ norm.pdf(nodes) == pytest.approx(0.5 / np.sqrt(np.pi), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["interaction", "groups", "incomplete, groups, controls", "observed moderator"]
+)
+def test_rows_in_pieces_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, likelihood = built(name)
+    params = somewhere(problem)
+    whole = likelihood.value_and_gradient(params)
+    scores = likelihood.case_scores(params)
+    monkeypatch.setattr("sem_models.moderation.latent.lms.PAIRS", 20 * len(likelihood.rule.log_weight))
+    parts = likelihood.with_rule(likelihood.rule)
+    assert len(parts._pieces) > 3
+    found = parts.value_and_gradient(params)
+    assert whole is not None
+    assert found is not None
+    assert found[0] == pytest.approx(whole[0], abs=1e-8)
+    np.testing.assert_allclose(found[1], whole[1], rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(parts.case_scores(params), scores, atol=1e-6)
