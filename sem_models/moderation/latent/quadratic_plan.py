@@ -52,15 +52,14 @@ def quadratic_plan(ram: RamModel, products: Mapping[str, tuple[str, ...]], seen:
     for name, factors in products.items():
         if len(factors) != 2:
             raise SpecError(
-                f"'{name}' multiplies {len(factors)} variables; QML takes products of two. "
-                "Use method='dblcent' with a smaller product, or state the two-way products."
+                f"'{name}' multiplies {len(factors)} variables, and method='qml' cannot estimate more than "
+                "two yet. Use method='lms'."
             )
         for factor in factors:
             if bent[place[factor]]:
                 raise SpecError(
-                    f"'{factor}' in the product '{name}' depends on a product itself, so its outcome would "
-                    "be of a higher degree than two, which QML cannot estimate. Take a product out, or use a "
-                    "product-indicator method (method='dblcent')."
+                    f"'{factor}' in the product '{name}' depends on a product itself: what '{name}' predicts "
+                    "is of a higher degree than two, which method='qml' cannot estimate yet. Use method='lms'."
                 )
     index = {name: i for i, name in enumerate(names)}
     targets = np.flatnonzero(arrows[:, positions].any(axis=1))

@@ -153,7 +153,7 @@ def test_missing_answers_at_random_leave_the_interaction_in_place() -> None:
     ("paths", "says"),
     [
         ("Y ~ X + Z + X:Z\nZ ~ X + X:X", "higher degree than two"),
-        ("Y ~ X + Z + X:Z:Z", "QML takes products of two"),
+        ("Y ~ X + Z + X:Z:Z", "more than two yet. Use method='lms'"),
     ],
 )
 def test_what_it_cannot_estimate_is_refused_with_a_way_out(paths: str, says: str) -> None:
