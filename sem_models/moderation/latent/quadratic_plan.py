@@ -59,7 +59,7 @@ def quadratic_plan(ram: RamModel, products: Mapping[str, tuple[str, ...]], seen:
             if bent[place[factor]]:
                 raise SpecError(
                     f"'{factor}' in the product '{name}' depends on a product itself: what '{name}' predicts "
-                    "is of a higher degree than two, which method='qml' cannot estimate yet. Use method='lms'."
+                    "is of a higher degree than two; method='qml' cannot estimate that yet. Use 'lms'."
                 )
     index = {name: i for i, name in enumerate(names)}
     targets = np.flatnonzero(arrows[:, positions].any(axis=1))
