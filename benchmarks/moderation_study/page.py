@@ -15,6 +15,9 @@ from benchmarks.moderation_study.literature import literature
 
 ALPHA = 0.05
 
+LARGE = 387
+"""Samples from here on are called large enough for the usual approximations."""
+
 
 def study_table(found: Sequence[Found], cells: Sequence[Cell]) -> pd.DataFrame:
     """One row a cell and method, over the samples in which the method converged.
@@ -72,6 +75,7 @@ the true model. Errors by maximum likelihood (ML) and by the sandwich (MLR); sam
 under either are left out. The Monte Carlo error of a rate of .05 or .95 is {error}, that of the bias stands
 beside it. All methods analyze the same samples.""",
     ]
+    parts.append(in_short(table))
     for predictors in ("normal", "skewed"):
         for effect in (EFFECT, 0.0):
             part = table[(table["predictors"] == predictors) & (table["effect"] == effect)]
@@ -82,6 +86,39 @@ beside it. All methods analyze the same samples.""",
             parts.append(_markdown(part, rejected="power" if effect else "type I error"))
     parts.append(literature(table))
     return "\n\n".join(parts).rstrip() + "\n"
+
+
+def in_short(table: pd.DataFrame) -> str:
+    """The findings in words, each with its range over methods."""
+    large = table["n"] >= min(LARGE, table["n"].max())
+    normal, skewed = table["predictors"] == "normal", table["predictors"] == "skewed"
+    none = table["effect"] == 0.0
+
+    def span(rows: pd.Series, column: str) -> str:
+        values = table.loc[rows, column]
+        ends = [f"{v:.3f}" for v in (values.min(), values.max())] if len(values) else ["–", "–"]
+        return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+    centered = table["method"].isin(("dblcent", "uca"))
+    by_data = table["method"].isin(("lms", "qml"))
+    first = normal & ~none & (table["n"] == table["n"].min())
+    last = skewed & (table["n"] == table["n"].max())
+    n = f"{table['n'].min():,}", f"{table['n'].max():,}"
+    return f"""## In short
+
+- Normal predictors, N ≥ {LARGE}: bias {span(normal & large, "bias")}, coverage of ML intervals
+  {span(normal & large, "coverage")}, type I error of Wald tests
+  {span(normal & large & none, "wald")}, over all methods.
+- Normal predictors, N = {n[0]}: the standard deviation of the estimate is
+  {span(first & by_data, "sd")} by LMS and QML, {span(first & ~by_data, "sd")} by products of items.
+- Skewed predictors, N = {n[1]}: the bias of `dblcent` and `uca` is {span(last & centered, "bias")}, their
+  type I error {span(last & none & centered, "wald")}; that of `rca`, `ca`, `lms` and `qml`
+  {span(last & ~centered, "bias")}, their type I error {span(last & none & ~centered, "wald")}.
+  A method that counts on normal predictors reads their skewness, passed on to the outcome, as an interaction;
+  robust errors are no help against that: {span(last & none & ~centered, "robust_wald")}.
+
+Where predictors are skewed, `dblcent` is the method to trust; where they are normal, LMS and QML make most of
+few customers."""
 
 
 def _markdown(part: pd.DataFrame, *, rejected: str) -> str:
