@@ -16,11 +16,13 @@ MODEL = ITEMS + "Y ~ X + Z + X:Z"
 
 @pytest.fixture(scope="module")
 def data() -> pd.DataFrame:
+    """Sixty customers whose x1 has three answers."""
     rng = np.random.default_rng(5)
     frame = pd.DataFrame(
         rng.normal(size=(60, 9)) + rng.normal(size=(60, 1)),
         columns=[f"{s}{i}" for s in "xzy" for i in (1, 2, 3)],
     )
+    frame["x1"] = frame["x1"].clip(-1.4, 1.4).round()
     return frame.assign(t=rng.normal(size=60), same=3.0, word="often", small=["few"] * 5 + ["many"] * 55)
 
 
@@ -45,7 +47,7 @@ BAD: dict[str, tuple[str, dict[str, Any], type[Exception], list[str]]] = {
     "own item": (ITEMS + "Y ~ X + X:x2", {}, SPEC, ["'x2' is an item of 'X'", "X:X"]),
     "outcome's item": (ITEMS + "Y ~ X + X:y1", {}, SPEC, ["an item of the outcome"]),
     "measured": (MODEL + "\nX:Z =~ x1 + z1", {}, SPEC, ["is measured by products", "line 5", "sm.fit"]),
-    "ordered": (MODEL, {"ordered": True}, SPEC, ["ordered items cannot be indicators yet", "MLR"]),
+    "ordered": (MODEL, {"ordered": ["x1"]}, SPEC, ["'x1' is an ordered item", "yet", "MLR"]),
     "covariances": (MODEL, {"sample_cov": np.eye(9)}, SPEC, ["need the rows", "sample_cov="]),
     "five customers": (MODEL, {"group": "small", "match": True}, DATA, ["usable rows in group 'few'"]),
     "no group": (MODEL, {"group": "smal"}, DATA, ["group='smal'", "Did you mean 'small'"]),

@@ -18,6 +18,7 @@ from sem_models.moderation.products.model import ResidualCovariances, product_mo
 from sem_models.moderation.products.pairs import Matching, Measured, matching, measured_products
 from sem_models.moderation.products.result import ProductModeration
 from sem_models.moderation.statement import Statement, check_factors, model_text, read_statement
+from sem_models.observed.ordered_items import ordered_items
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import group_labels
 
@@ -49,7 +50,7 @@ def moderate_by_products(
 
     Raises SpecError or DataError before the estimation starts.
     """
-    _refuse(data, ordered, options)
+    _refuse(data, options)
     frame = _rows(data)
     if group is not None and options.get("group_label") is not None:
         frame = chosen_groups(frame, group, options["group_label"])
@@ -72,7 +73,7 @@ def moderate_by_products(
     resolved = resolve(
         options, estimator=estimator, missing=missing, group=group, group_equal=group_equal,
         group_partial=group_partial, engine=engine, seed=seed, has_groups=len(labels) > 1,
-        has_intercepts=with_means, has_sample_mean=False,
+        has_intercepts=with_means, has_sample_mean=False, items=_ordered(statement, frame, ordered),
     )  # fmt: skip
     if resolved.std_ov:
         frame = standardized_columns(frame, statement.variables.observed, group)
@@ -87,7 +88,7 @@ def moderate_by_products(
     )  # fmt: skip
     found = fit(
         full, data.frame, estimator=estimator, missing=missing, group=group, group_equal=group_equal,
-        group_partial=group_partial, engine=engine, seed=seed, **options,
+        group_partial=group_partial, ordered=ordered, engine=engine, seed=seed, **options,
     )  # fmt: skip
     settings = {
         "match": how, "match_recycle": bool(match_recycle), "res_cov_across": bool(res_cov_across),
@@ -132,13 +133,28 @@ def _strengths(statement: Statement, frame: pd.DataFrame, missing: str) -> tuple
     return tuple(zip(loadings["rhs"], loadings["std_all"].abs(), strict=True))
 
 
-def _refuse(data: Any, ordered: Any, options: Mapping[str, Any]) -> None:
-    if ordered is True or (not isinstance(ordered, bool) and len(tuple(ordered or ()))):
-        raise SpecError(
-            "Products of ordered items cannot be indicators yet: a product of categories has no thresholds "
-            "of its own. Leave out ordered= to treat items with five or more categories as continuous "
-            "(estimator='MLR' for errors robust to that)."
-        )
+def _ordered(statement: Statement, frame: pd.DataFrame, ordered: Any) -> tuple[tuple[str, int], ...]:
+    """The ordered items with their numbers of categories. SpecError where one is part of a product."""
+    names = {p.name for p in statement.products}
+    linear = replace(
+        statement.syntax,
+        formulas=tuple(f for f in statement.syntax.formulas if not names & {f.lhs, f.rhs}),
+    )
+    sizes = ordered_items(frame, linear, ordered).sizes
+    for product in statement.latent_products:
+        for factor in product.factors:
+            found = {factor, *statement.items_of(factor)} & {name for name, _ in sizes}
+            if found:
+                raise SpecError(
+                    f"'{min(found)}' is an ordered item, and products of ordered items cannot be indicators "
+                    f"of '{product.name}' yet: a product of categories has no thresholds of its own. Treat "
+                    f"the items of {' and '.join(product.factors)} as continuous (five or more categories, "
+                    "estimator='MLR'); items of the outcome may be ordered."
+                )
+    return sizes
+
+
+def _refuse(data: Any, options: Mapping[str, Any]) -> None:
     for name in ("sample_cov", "sample_mean", "sample_nobs"):
         if options.get(name) is not None:
             raise SpecError(

@@ -214,3 +214,15 @@ def test_a_specification_with_groups_has_paths_of_their_own() -> None:
     paths = table[(table["op"] == "~") & (table["rhs"] == "EDS:ACT")]
     assert paths["est"].nunique() == 2
     assert result.fit.spec_id == "small"
+
+
+def test_items_of_the_outcome_may_be_ordered() -> None:
+    """By WLSMV; the latent responses are not normal where there is an interaction, which makes it smaller."""
+    frame = customers(1500, 6)
+    for name in ("y1", "y2", "y3"):
+        frame[name] = pd.cut(frame[name], [-99.0, 3.0, 3.7, 4.4, 5.1, 99.0], labels=False)
+    result = fitted(MODEL, frame, match=True, ordered=("y1", "y2", "y3"))
+    assert result.options["estimator"] == "WLSMV"
+    assert result.status.ok
+    plain = interaction(fitted(MODEL, customers(1500, 6), match=True))["std_all"]
+    assert 0.7 * plain < interaction(result)["std_all"] < plain
