@@ -80,6 +80,10 @@ def report(
     reference_group: Annotated[str | None, typer.Option(help="Group the others are compared with.")] = None,
     estimator: EstimatorOption = "MLR",
     missing: MissingOption = "fiml",
+    interactions: Annotated[
+        str | None, typer.Option(help="Latent interactions of the model, as EDS:ACT; commas between.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="How they are estimated, as in sm.moderate.")] = "dblcent",
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
 ) -> None:
     """From survey file to report: one HTML page, tables (CSV), charts (HTML, SVG, PNG)."""
@@ -90,7 +94,7 @@ def report(
     writable(Path(out).absolute())
     study = _study(
         file.path, model=model, schema=schema, moderator=moderator, reference_group=reference_group,
-        estimator=estimator, missing=missing, title=title,
+        estimator=estimator, missing=missing, title=title, interactions=interactions or (), method=method,
     )  # fmt: skip
     typer.echo(str(file))
     written = study.write(Path(out), progress=lambda step: typer.echo(f"  {step} …"))

@@ -225,12 +225,14 @@ def test_report_passes_its_options_and_names_its_files(tell: Tell, monkeypatch: 
     told = tell(
         "report", "example", "--model", "b2b_service", "--moderator", "active",
         "--reference-group", "inactive", "--schema", "b2b_service", "--estimator", "ML",
-        "--missing", "listwise", "--title", "T", "--out", "r",
+        "--missing", "listwise", "--interactions", "EDS:ACT", "--method", "lms", "--title", "T",
+        "--out", "r",
     )  # fmt: skip
     assert told.code == 0
     assert seen == {
         "data": examples.path(), "model": "b2b_service", "schema": "b2b_service", "moderator": "active",
         "reference_group": "inactive", "estimator": "ML", "missing": "listwise", "title": "T",
+        "interactions": "EDS:ACT", "method": "lms",
     }  # fmt: skip
     assert "simulated" in told.out
     assert "  screening …" in told.out

@@ -36,7 +36,7 @@ def surface(
     title: str | None = None,
     subtitle: str = "",
 ) -> ChartType:
-    """The map. `frame`: x, y, est, ci_lower, ci_upper, significant; `contour`: x, y, x_end, y_end.
+    """The map. `frame` as `Surface.table()`, `contour` as `Surface.contour()`.
 
     of_effect: est is the predictor's slope, else the expected outcome. `shares` of customers by "negative",
     "not significant" and "positive" go into the title.
@@ -81,6 +81,13 @@ def surface(
         )
     )  # fmt: skip
     layers = [rects]
+    pale = cells[cells["beyond"]]
+    if len(pale):
+        layers.append(
+            alt.Chart(pale).mark_rect(color="white", opacity=0.65, strokeWidth=0, clip=True).encode(
+                x="left:Q", x2="right:Q", y="low:Q", y2="high:Q", **theme.tips()
+            )
+        )  # fmt: skip
     dotted = cells[cells["dot"]] if of_effect else cells.iloc[:0]
     if len(dotted):
         layers.append(
@@ -102,6 +109,7 @@ def surface(
     notes = [subtitle] if subtitle else []
     notes += ["Line: the slope is 0."] if len(contour) else []
     notes += [f"Dots: its {confidence:.0%} interval covers{text.NBSP}0."] if len(dotted) else []
+    notes += ["Pale: combinations beyond the data."] if len(pale) else []
     if shares is not None and of_effect:
         notes.append("Shares from the model's normal distribution of both.")
     words = "\n".join([*notes[:1], " ".join(notes[1:])]) if subtitle else " ".join(notes)
@@ -139,11 +147,13 @@ def _cells(frame: pd.DataFrame, x: str, y: str, quantity: str, of_effect: bool) 
     for r in frame.to_dict("records"):
         figures = text.estimate(r["est"], r["ci_lower"], r["ci_upper"], bounded=False)
         place = f"{x} {text.number(r['x'], bounded=False)}, {y} {text.number(r['y'], bounded=False)}"
+        beyond = "\nbeyond the data" if r.get("extrapolated", False) else ""
         state = "" if r["significant"] or not of_effect else "\ninterval covers 0"
         chosen = column[r["x"]] % EVERY == 1 and row[r["y"]] % EVERY == 1
         rows.append(
             {"x": r["x"], "y": r["y"], "left": r["x"] - half_x, "right": r["x"] + OVERLAP * half_x,
              "low": r["y"] - half_y, "high": r["y"] + OVERLAP * half_y, "est": r["est"],
-             "dot": chosen and not r["significant"], "tip": f"{place}\n{quantity} {figures}{state}"}
+             "beyond": bool(r.get("extrapolated", False)),
+             "dot": chosen and not r["significant"], "tip": f"{place}\n{quantity} {figures}{state}{beyond}"}
         )  # fmt: skip
     return pd.DataFrame(rows)

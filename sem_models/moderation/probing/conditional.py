@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.model.ram import Array
@@ -21,7 +22,7 @@ from sem_models.moderation.probing.terms import EffectTerms
 Values = Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConditionalEffects:
     """The effect of `predictor` on `outcome` in one group as a function of `moderators`.
 
@@ -46,6 +47,11 @@ class ConditionalEffects:
     def label(self) -> str:
         """The group's label; empty without groups."""
         return self.terms.groups[self.group]
+
+    def __repr__(self) -> str:
+        by = f" by {', '.join(self.moderators)}" if self.moderators else ""
+        group = f", group {self.label}" if self.label else ""
+        return f"<ConditionalEffects of {self.predictor} on {self.outcome}{by}{group}>"
 
     # ------------------------------------------------------------------ numbers
 
@@ -214,7 +220,7 @@ class ConditionalEffects:
         est, se = np.asarray(weights @ self.terms.value), self.terms.errors_of(weights)
         return inference(est, se, self.level, self.distribution, self.terms.df)
 
-    def beyond(self, values: Mapping[str, Array]) -> Array:
+    def beyond(self, values: Mapping[str, Array]) -> NDArray[np.bool_]:
         """True where any of the values lies outside its variable's observed range."""
         where = np.atleast_1d(np.zeros((), dtype=bool))
         for name, value in values.items():

@@ -52,7 +52,21 @@ def _percentiles(support: Support, percentiles: Iterable[float]) -> tuple[Positi
     if not wanted or not all(0 < p < 100 for p in wanted):
         raise SpecError("percentiles= must lie between 0 and 100, as (10, 50, 90).")
     at = support.quantile(np.array(wanted) / 100.0)
-    return tuple((float(v), f"{p:g}th percentile") for v, p in zip(at, wanted, strict=True))
+    n = float(support.n.sum())
+    few = [p for p in wanted if min(p, 100 - p) / 100 * n < SMALLEST]
+    if few and support.basis == "observed":
+        raise SpecError(
+            f"Fewer than {SMALLEST} of the {n:.0f} customers lie beyond the {_ordinal(few[0])} percentile. "
+            f"Ask for percentiles between {np.ceil(100 * SMALLEST / n):.0f} and "
+            f"{np.floor(100 - 100 * SMALLEST / n):.0f}."
+        )
+    return tuple((float(v), f"{_ordinal(p)} percentile") for v, p in zip(at, wanted, strict=True))
+
+
+def _ordinal(p: float) -> str:
+    """`16th`, `22nd`, `2.5th`."""
+    last = int(p) % 10 if p == int(p) and int(p) % 100 not in (11, 12, 13) else 0
+    return f"{p:g}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"
 
 
 def _two_values(support: Support) -> tuple[Position, ...]:

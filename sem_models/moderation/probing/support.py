@@ -29,7 +29,8 @@ class Support:
     """The distribution of one variable, by group and over all.
 
     basis "observed": the customers' own values, `values` by group and sorted; "normal": the model's normal
-    distribution with mean (g,), sd (g,) and n (g,) customers, of a latent variable or of a fit without rows.
+    distribution with mean (g,), sd (g,) and n (g,) customers, of a latent variable or (latent False) of a
+    column whose values are not at hand.
     Nothing that is shown comes from fewer than 5 customers.
     """
 
@@ -38,6 +39,7 @@ class Support:
     sd: Array
     n: Array
     values: tuple[Array, ...] = field(default=(), repr=False)
+    latent: bool = True
 
     @classmethod
     def observed(cls, values: list[Array]) -> Support:
@@ -54,7 +56,9 @@ class Support:
     @property
     def words(self) -> str:
         """The basis of a share, for a sentence."""
-        return "observed values" if self.basis == "observed" else "normal distribution of the latent variable"
+        if self.basis == "observed":
+            return "observed values"
+        return "normal distribution of the latent variable" if self.latent else "normal distribution"
 
     def _pooled(self, group: int | None) -> Array:
         return np.sort(np.concatenate(self.values)) if group is None else self.values[group]

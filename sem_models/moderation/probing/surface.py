@@ -8,13 +8,16 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from numpy.typing import NDArray
+from scipy.special import chdtri, ndtri
 
 from sem_models.errors import SpecError
 from sem_models.model.ram import Array
 from sem_models.moderation.probing import critical
 from sem_models.moderation.probing.conditional import ConditionalEffects
+from sem_models.moderation.probing.support import SMALLEST
 
+BoolArray = NDArray[np.bool_]
 What = Literal["effect", "prediction"]
 DRAWN = 200
 """Points a side of the equal-probability grid that shares of customers are taken on."""
@@ -60,15 +63,27 @@ class Surface:
         return critical.simultaneous(e.level, e.distribution, e.terms.df, max(k, 1))
 
     def table(self) -> pd.DataFrame:
-        """One row a point: x, y, est, se, ci_lower, ci_upper, significant (without 0), extrapolated."""
+        """One row a point: x, y, est, se, ci_lower, ci_upper, significant, extrapolated."""
         e, weights = self.effects, self._weights(self._cells)
         est, se = weights @ e.terms.value, e.terms.errors_of(weights)
         lower, upper = est - self.critical() * se, est + self.critical() * se
         return pd.DataFrame(
             {"x": self._cells[self.x], "y": self._cells[self.y], "est": est, "se": se, "ci_lower": lower,
              "ci_upper": upper, "significant": (lower > 0) | (upper < 0),
-             "extrapolated": e.beyond(self._cells)}
+             "extrapolated": e.beyond(self._cells) | self._rare()}
         )  # fmt: skip
+
+    def _rare(self) -> BoolArray:
+        """True for pairs of values farther out than all but 5 of the n customers are expected to be.
+
+        By the model's joint normal distribution in this group: the two may each be common, yet not together.
+        """
+        terms, g = self.effects.terms, self.effects.group
+        at = [terms.place(self.x), terms.place(self.y)]
+        cov = terms.cov[g][np.ix_(at, at)]
+        away = np.array([self._cells[self.x], self._cells[self.y]]) - terms.mean[g, at][:, None]
+        distance = (away * np.linalg.solve(cov, away)).sum(axis=0)
+        return np.asarray(distance > chdtri(2, min(SMALLEST / (terms.n * terms.share[g]), 1.0)))
 
     def contour(self) -> pd.DataFrame:
         """Where the predictor's effect is zero: pieces with columns x, y, x_end, y_end; none without a zero.

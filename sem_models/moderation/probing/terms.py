@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ROUNDING = 1e-15
 """Share of what its parts could amount to below which a variance is zero."""
 
+ZERO = 1e-12
+"""Standard deviations within which a mean is zero but for rounding."""
+
 Moments = Callable[[Array], tuple[Array, Array]]
 Parts = tuple[tuple[float, tuple[str, ...]], ...]
 
@@ -30,7 +33,7 @@ EXACT = 1e-6
 """Residual standard deviation, as a share of the product's, up to which a column is a product."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EffectTerms:
     """An estimated model with products, as probing sees it; v variables, g groups, q free rows.
 
@@ -93,7 +96,12 @@ class EffectTerms:
             return self.support[name]
         i = self.place(name)
         sd = np.sqrt(np.maximum(self.cov[:, i, i], 0.0))
-        return Support("normal", self.mean[:, i], sd, self.share * self.n)
+        mean = np.where(np.abs(self.mean[:, i]) < ZERO * sd, 0.0, self.mean[:, i])
+        latent = name in self.table.variables.latent
+        return Support("normal", mean, sd, self.share * self.n, latent=latent)
+
+    def __repr__(self) -> str:
+        return f"<EffectTerms {', '.join(self.products) or 'without products'}: {self.header_line}>"
 
     def errors_of(self, weights: Array) -> Array:
         """Delta-method standard errors (…,) of sums Σ w_r value_r with weights (…, rows)."""

@@ -80,6 +80,25 @@ def test_percentiles_are_those_of_the_data(data: pd.DataFrame, probe: Probe) -> 
     np.testing.assert_allclose(table["value"], np.percentile(data["z"], [16, 50, 84]))
 
 
+def test_percentiles_are_named(probe: Probe) -> None:
+    table = probe.simple_slopes(predictor="x", moderator="z", percentiles=(2.5, 11, 21, 22, 63))
+    words = [p.removesuffix(" percentile") for p in table["position"]]
+    assert words == ["2.5th", "11th", "21st", "22nd", "63rd"]
+
+
+def test_printing_shows_no_arrays(probe: Probe) -> None:
+    assert repr(probe.conditional_effects("y", "x")) == "<ConditionalEffects of x on y by z, w>"
+    assert repr(probe.terms) == "<EffectTerms x:z, x:w: ML, complete rows only · N = 500 of 500>"
+
+
+def test_rare_pairs_are_extrapolated(probe: Probe) -> None:
+    table = probe.surface("y", "x", "z").table()
+    corners = table[table["x"].isin(table["x"].iloc[[0, -1]]) & table["y"].isin(table["y"].iloc[[0, -1]])]
+    assert len(corners) == 4
+    assert corners["extrapolated"].all()
+    assert not table["extrapolated"].iloc[len(table) // 2]
+
+
 def test_extrapolation_is_marked(data: pd.DataFrame, probe: Probe) -> None:
     values = (data["z"].min() - 1, data["z"].median(), data["z"].max() + 1)
     table = probe.simple_slopes(predictor="x", moderator="z", values=values)
@@ -236,6 +255,7 @@ def test_groups_have_their_own_slopes(data: pd.DataFrame) -> None:
         (lambda p: p.simple_slopes(values="quartiles"), "values='quartiles' is unknown"),
         (lambda p: p.simple_slopes(level=95), "level=95 must lie between 0 and 1"),
         (lambda p: p.simple_slopes(percentiles=(0, 50)), "between 0 and 100"),
+        (lambda p: p.simple_slopes(percentiles=(50, 99.5)), "percentiles between 1 and 99"),
         (lambda p: p.simple_slopes(distribution="students"), "distribution='students' is unknown"),
         (lambda p: p.simple_slopes("y", "x", "z", at={"ww": 1}), "'ww' does not predict 'y'"),
         (lambda p: p.contrast({"zz": 0}, {"z": 1}, "y", "x", "z"), "'zz' is not among the moderators"),
