@@ -280,6 +280,8 @@ def resolve(
     )  # fmt: skip
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     equal = tuple(name.replace(".", "_") for name in equal)
+    if items and "intercepts" in equal and "thresholds" not in equal:
+        equal = (*equal, "thresholds")  # the level of a latent response is in its thresholds
     partial = (group_partial,) if isinstance(group_partial, str) else tuple(group_partial)
     if equal and not has_groups:
         raise SpecError("group_equal= needs group= (or covariance matrices of several groups).")

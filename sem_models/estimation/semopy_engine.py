@@ -73,6 +73,8 @@ def limits(table: ParameterTable, sample: Sample, options: Options) -> tuple[str
         reasons.append("semopy has no parameters that are equal or compared across groups")
     if not sample.complete:
         reasons.append("semopy's FIML objective is wrong with missing answers")
+    if sample.ordinal is not None:
+        reasons.append("semopy takes ordered items as continuous")
     if table.options.meanstructure:
         reasons.append("semopy's fit with a mean structure is wrong in its tests")
     if table.variables.composites:

@@ -201,6 +201,11 @@ def bootstrap(solved: Solved, n: int, kind: Kind, seed: int | None, *, progress:
 
 def _check_rows(solved: Solved, kind: Kind) -> None:
     sample = solved.sample
+    if sample.ordinal is not None:
+        raise SpecError(
+            "The engine has no bootstrap of ordered items yet. Their standard errors come from the asymptotic "
+            "covariance of the correlations."
+        )
     if sample.rows is None and kind != "parametric":
         raise DataError(
             "The bootstrap draws rows, and this fit has only moments. Fit from the raw data, or use "

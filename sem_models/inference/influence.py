@@ -43,6 +43,11 @@ class Influence:
 
 def influence_table(solved: Solved, *, exact: bool) -> pd.DataFrame:
     """Columns cooks_distance and likelihood_displacement, a row a customer in the order of the data."""
+    if solved.sample.ordinal is not None:
+        raise SpecError(
+            "The engine has no influence measures of ordered items yet. Leave out ordered= to see those of the "
+            "items as continuous."
+        )
     blocks, index = fitted_rows(solved, "Influence measures")
     if solved.options.missing in ("pairwise", "two.stage", "robust.two.stage"):
         raise SpecError(

@@ -58,8 +58,8 @@ def check_ordinal_rows(syntax: Syntax, options: TableOptions) -> None:
             )
     if categories and "residuals" in options.group_equal and not theta:
         raise SpecError(
-            "group_equal='residuals' needs parameterization='theta': under delta the residual variances of "
-            "ordered items are not parameters."
+            "Equal residuals (group_equal='residuals', the level 'strict') need parameterization='theta': under "
+            "delta the residual variances of ordered items are not parameters."
         )
 
 

@@ -41,13 +41,22 @@ NAME = 26
 HEADS = ("Estimate", "Std.Err", "z-value", "P(>|z|)", "ci.lower", "ci.upper", "Std.lv", "Std.all")
 WIDTHS = (10, 9, 9, 9, 10, 10, 9, 9)
 FIGURES = ("est", "se", "z", "pvalue", "ci_lower", "ci_upper", "std_lv", "std_all")
+CORRECTIONS = {
+    "yuan.bentler.mplus": "Yuan-Bentler correction (Mplus variant)",
+    "yuan.bentler": "Yuan-Bentler correction",
+    "satorra.bentler": "Satorra-Bentler correction",
+    "scaled.shifted": "simple second-order correction",
+    "mean.var.adjusted": "mean and variance adjusted correction",
+}
 SECTIONS = (
     ("Latent Variables:", "=~", "=~"),
     ("Composites:", "<~", "<~"),
     ("Regressions:", "~", "~"),
     ("Covariances:", "~~", "~~"),
     ("Intercepts:", "~1", ""),
+    ("Thresholds:", "|", "|"),
     ("Variances:", "variance", ""),
+    ("Scales y*:", "~*~", ""),
 )
 
 
@@ -112,7 +121,9 @@ def _tests(fit: Fit) -> list[str]:
         )
     if robust:
         lines.append(_pair("Scaling correction factor", "", _num(m["chisq_scaling_factor"])))
-        lines.append("    Yuan-Bentler correction (Mplus variant)")
+        if fit.solved.chi_square.shift:
+            lines.append(_pair("Shift parameter", "", _num(fit.solved.chi_square.shift)))
+        lines.append(f"    {CORRECTIONS[fit.solved.options.scaled_test]}")
     return lines
 
 

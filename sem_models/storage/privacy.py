@@ -27,7 +27,7 @@ SMALLEST_CELL = 5
 SAFE = frozenset(
     {
         "variables", "groups", "patterns", "cov", "mean", "has_means", "rows", "n_available", "dropped",
-        "digest", "unbiased", "gamma", "weighted", "clustered", "sizes",
+        "digest", "unbiased", "gamma", "weighted", "clustered", "sizes", "ordinal",
     }
 )  # fmt: skip
 """Fields of a sample known to hold no row; another one that is no plain number or text is left out."""
@@ -48,6 +48,10 @@ def without_rows(solved: Solved) -> Solved:
     kept: dict[str, Any] = {"rows": _rows(solved), "digest": sample.fingerprint}
     if sample.gamma is not None and not all(_enough(sample, g) for g in range(len(sample.groups))):
         kept["gamma"] = Withheld(ROWS)
+    ordinal = sample.ordinal
+    if ordinal is not None and min(sample.counts) <= ordinal.layout.size:
+        withheld: Any = Withheld("the asymptotic covariance of the correlations")
+        kept["ordinal"] = replace(ordinal, gamma=withheld)
     for f in fields(sample):
         value = getattr(sample, f.name)
         if f.name not in SAFE and not (value is None or isinstance(value, bool | int | float | str)):
@@ -73,6 +77,8 @@ def _rows(solved: Solved) -> Any:
     sample, options = solved.sample, solved.options
     if sample.rows is None:
         return None
+    if sample.ordinal is not None:
+        return Withheld(ROWS)
     fourth = options.discrepancy == "WLS" or options.se in ("robust.sem", "robust.cluster.sem")
     fourth = fourth or any(t not in ("standard", *YUAN_BENTLER) for t in options.test)
     if not fourth or not sample.complete:
