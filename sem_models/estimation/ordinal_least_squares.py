@@ -10,6 +10,7 @@ are parameters under delta and 1/√diag Σ under theta.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,15 +22,20 @@ from sem_models.model.ram import DIRECTED, SCALING, THRESHOLD, Array, IntArray, 
 from sem_models.observed.sample import Sample
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OrdinalPoint(MomentPoint):
     """As MomentPoint; `at` holds the moments with the covariates, `given` those conditional on them; tau
-    (g, t)
-    thresholds, scale (g, p) scalings of the variables seen."""
+    (g, t) thresholds, scale (g, p) scalings of the variables seen; ram the model it is a point of."""
 
     given: kernels.Implied
     tau: Array
     scale: Array
+    ram: RamModel
+
+    @cached_property
+    def slopes(self) -> Slopes:
+        """Derivatives by slot, made once for gradient and curvature."""
+        return _slopes(self.ram, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,9 @@ class OrdinalLeastSquares(LeastSquares):
         value = 0.5 * (self.share * (residual * weighted).sum(axis=1)).sum()
         if not np.isfinite(value):
             return None
-        return OrdinalPoint(params, free, at, residual, weighted, np.asarray(value), given, tau, scale)
+        return OrdinalPoint(
+            params, free, at, residual, weighted, np.asarray(value), given, tau, scale, self.ram
+        )
 
     @property
     def _part(self) -> OrdinalPart:
@@ -66,12 +74,12 @@ class OrdinalLeastSquares(LeastSquares):
     def jacobian(self, point: MomentPoint) -> Array:
         """∂ statistics / ∂ slot, (g, s, n)."""
         assert isinstance(point, OrdinalPoint)
-        return _slopes(self.ram, point).statistics
+        return point.slopes.statistics
 
     def free_information(self, point: MomentPoint, *, observed: bool) -> Array:
         """Curvature of the free rows before equality constraints, (q, q)."""
         assert isinstance(point, OrdinalPoint)
-        slopes = _slopes(self.ram, point)
+        slopes = point.slopes
         jac = slopes.statistics
         share = self.share.reshape(-1, *(1,) * (self.weight.ndim - 1))
         by_slot = np.swapaxes(jac, -1, -2) @ times(share * self.weight, jac)

@@ -203,7 +203,8 @@ def _check_rows(solved: Solved, kind: Kind) -> None:
     sample = solved.sample
     if sample.ordinal is not None:
         raise SpecError(
-            "The engine has no bootstrap of ordered items yet. Their standard errors come from the asymptotic "
+            "The engine has no bootstrap of ordered items yet. Their standard errors come from the "
+            "asymptotic "
             "covariance of the correlations."
         )
     if sample.rows is None and kind != "parametric":

@@ -45,7 +45,8 @@ def influence_table(solved: Solved, *, exact: bool) -> pd.DataFrame:
     """Columns cooks_distance and likelihood_displacement, a row a customer in the order of the data."""
     if solved.sample.ordinal is not None:
         raise SpecError(
-            "The engine has no influence measures of ordered items yet. Leave out ordered= to see those of the "
+            "The engine has no influence measures of ordered items yet. Leave out ordered= to see those "
+            "of the "
             "items as continuous."
         )
     blocks, index = fitted_rows(solved, "Influence measures")

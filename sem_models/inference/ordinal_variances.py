@@ -19,7 +19,7 @@ def derived_residual_slopes(ram: RamModel, at: Implied) -> Array:
     assert part is not None
     given, scale = given_covariates(ram, at), response_scale(ram, at)
     nothing = np.zeros(0)
-    point = OrdinalPoint(nothing, nothing, at, nothing, nothing, nothing, given, nothing, scale)
+    point = OrdinalPoint(nothing, nothing, at, nothing, nothing, nothing, given, nothing, scale, ram)
     by_slot = residual_slopes(ram, point, moment_space.jacobian(ram.slots, given))
     out = np.zeros((*by_slot.shape[:-1], ram.n_free))
     for g, index in enumerate(ram.slots.free):

@@ -70,7 +70,19 @@ def projection(
         kept = normal_weight(objective, point, sample, keep, information)
     slopes = _slopes(objective, point, keep)
     bread = sum((j.T @ times(w, j) for j, w in zip(slopes, kept, strict=True)), np.zeros((ram.n_params,) * 2))
-    return Projection(slopes, kept, np.asarray(np.linalg.pinv(bread, hermitian=True)), keep)
+    return Projection(slopes, kept, _inverse(bread), keep)
+
+
+def _inverse(bread: Array) -> Array:
+    """The inverse where it clearly exists, else the pseudoinverse."""
+    scale = np.sqrt(np.maximum(np.diagonal(bread), 1e-300))
+    try:
+        pivots = np.diagonal(np.linalg.cholesky(bread / np.outer(scale, scale)))
+    except np.linalg.LinAlgError:
+        pivots = np.zeros(1)
+    if len(pivots) and pivots.min() > 1e-3:
+        return np.asarray(np.linalg.inv(bread / np.outer(scale, scale)) / np.outer(scale, scale))
+    return np.asarray(np.linalg.pinv(bread, hermitian=True))
 
 
 def kept_moments(sample: Sample, ram: RamModel) -> Array:

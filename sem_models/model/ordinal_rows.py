@@ -58,7 +58,8 @@ def check_ordinal_rows(syntax: Syntax, options: TableOptions) -> None:
             )
     if categories and "residuals" in options.group_equal and not theta:
         raise SpecError(
-            "Equal residuals (group_equal='residuals', the level 'strict') need parameterization='theta': under "
+            "Equal residuals (group_equal='residuals', the level 'strict') need parameterization='theta': "
+            "under "
             "delta the residual variances of ordered items are not parameters."
         )
 

@@ -140,16 +140,9 @@ def _coded(column: Any, name: str) -> tuple[Array, tuple[object, ...]]:
 
 
 def _numbers(column: pd.Series, name: str) -> tuple[Array, list[object]]:
-    numeric = pd.to_numeric(column, errors="coerce")
-    bad = numeric.isna() & column.notna()
-    if bad.any():
-        raise DataError(
-            f"'{name}' is ordered but holds text in {int(bad.sum())} rows. Use an ordered categorical type, "
-            "whose order is known, or numbers."
-        )
-    values = numeric.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = _as_numbers(column, name)
     answered = values[~np.isnan(values)]
-    if (answered != np.round(answered)).any():
+    if (answered != np.rint(answered)).any():
         rows = np.flatnonzero(~np.isnan(values) & (values != np.round(values)))[:3] + 1
         raise DataError(
             f"'{name}' is ordered but has codes that are no whole numbers: row{'s' if len(rows) > 1 else ''} "
@@ -161,6 +154,19 @@ def _numbers(column: pd.Series, name: str) -> tuple[Array, list[object]]:
     out = np.full(len(values), np.nan)
     out[~np.isnan(values)] = position
     return out, [int(v) for v in every]
+
+
+def _as_numbers(column: pd.Series, name: str) -> Array:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
+        return column.to_numpy(dtype=np.float64)
+    numeric = pd.to_numeric(column, errors="coerce")
+    bad = numeric.isna() & column.notna()
+    if bad.any():
+        raise DataError(
+            f"'{name}' is ordered but holds text in {int(bad.sum())} rows. Use an ordered categorical type, "
+            "whose order is known, or numbers."
+        )
+    return numeric.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _warn_many(sizes: Mapping[str, int]) -> None:

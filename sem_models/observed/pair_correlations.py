@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sem_models.observed.bivariate_normal import conditional, density, distribution
+from sem_models.observed.bivariate_normal import conditional, corners, density, distribution
 from sem_models.observed.margins import LEAST, Array, IntArray, Margin, edges, interval, limits, phi
 
 BOUND = 0.9999999
@@ -78,8 +78,9 @@ def maximize(terms: Terms, start: Array) -> Array:
 
 def _cells(h: Array, k: Array, rho: Array) -> Array:
     """Probabilities (..., a, b) of the cells between limits h (..., a + 1, 1) and k (..., 1, b + 1)."""
-    corners = distribution(h, k, rho)
-    return np.maximum(np.diff(np.diff(corners, axis=-1), axis=-2), 0.0)
+    of_tables = h.ndim == 3  # rows have limits of their own, and one axis more
+    values = corners(h[..., 0], k[:, 0], rho[:, 0, 0]) if of_tables else distribution(h, k, rho)
+    return np.maximum(np.diff(np.diff(values, axis=-1), axis=-2), 0.0)
 
 
 def _cell_slopes(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
@@ -89,7 +90,7 @@ def _cell_slopes(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
     first = np.where(inside, density(a, b, rho), 0.0)
     left = (1.0 - rho) * (1.0 + rho)
     second = first * (rho / left + (a * b * (1.0 + rho**2) - rho * (a * a + b * b)) / left**2)
-    cells = [np.diff(np.diff(corner, axis=-1), axis=-2) for corner in (first, second)]
+    cells = [np.diff(np.diff(at, axis=-1), axis=-2) for at in (first, second)]
     return cells[0], cells[1]
 
 
