@@ -93,7 +93,7 @@ class Invariance:
         for level, rung in self.rungs.items():
             if rung.against:
                 names = " and ".join(r.name for r in rung.released)
-                step = _step(level, rung.fit, rung.against, self.rungs[rung.against].fit)
+                step = ladder_step(level, rung.fit, rung.against, self.rungs[rung.against].fit)
                 rows.append({**step, "retained": retained(step), "released": names})
         return pd.DataFrame(rows)
 
@@ -167,7 +167,7 @@ def invariance(
         kept = following(LADDER[name], given_up) if searched else ()
         settings = {**more, "group_partial": kept} if kept else more
         rungs[name] = Level(fitted(settings), last)
-        if searched and not retained(_step(name, rungs[name].fit, last, rungs[last].fit)):
+        if searched and not retained(ladder_step(name, rungs[name].fit, last, rungs[last].fit)):
             found = _search(fitted, settings, rungs[name].fit, (last, rungs[last].fit))
             if found is not None:
                 given_up = (*given_up, *found.released)
@@ -188,12 +188,12 @@ def _search(
         released = (*released, chosen)
         freed = (*settings.get("group_partial", ()), *(r.name for r in released))
         current = fitted({**settings, "group_partial": freed})
-        if retained(_step("", current, *against)):
+        if retained(ladder_step("", current, *against)):
             return Level(current, against[0], released)
     return None
 
 
-def _step(level: str, restricted: Fit, against: str, general: Fit) -> dict[str, Any]:
+def ladder_step(level: str, restricted: Fit, against: str, general: Fit) -> dict[str, Any]:
     """The difference test and the changes of fit of one level against another."""
     out = difference_test(restricted.solved, general.solved)
     mine, theirs = restricted.measures(), general.measures()

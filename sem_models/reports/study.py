@@ -397,5 +397,4 @@ def _is_bundled(path: Path) -> bool:
     from sem_models import examples
 
     digest = hashlib.sha256(path.read_bytes()).digest()
-    shipped = [Path(examples.path(name, kind=kind)) for name in examples.names() for kind in ("csv", "sav")]
-    return any(p.is_file() and hashlib.sha256(p.read_bytes()).digest() == digest for p in shipped)
+    return any(p.is_file() and hashlib.sha256(p.read_bytes()).digest() == digest for p in examples.files())

@@ -66,6 +66,5 @@ def _is_bundled(path: Path) -> bool:
     """Whether the file holds the same bytes as a bundled one, whatever it is called now."""
     from sem_models import examples
 
-    shipped = [Path(examples.path(name, kind=kind)) for name in examples.names() for kind in ("csv", "sav")]
-    same_size = [p for p in shipped if p.is_file() and p.stat().st_size == path.stat().st_size]
+    same_size = [p for p in examples.files() if p.stat().st_size == path.stat().st_size]
     return any(p.read_bytes() == path.read_bytes() for p in same_size)

@@ -82,5 +82,17 @@ def write_example(folder: Path, name: str = "b2b_service") -> tuple[Path, Path]:
     return csv, sav
 
 
+def write_servuction(folder: Path) -> Path:
+    """Write the servuction example's .csv, drawn from its population, into a folder; returns its path."""
+    population = load_population("servuction")
+    drawn = simulate(population, population.n, rng=np.random.default_rng(population.seed))
+    leading = ["customer_id", population.group_column, "stage", "place", "contract_years"]
+    path = folder / "servuction.csv"
+    write_csv(drawn[[*leading, *(c for c in drawn.columns if c not in leading)]], path)
+    return path
+
+
 if __name__ == "__main__":
-    write_example(Path(sys.argv[1]) if len(sys.argv) > 1 else examples.path().parent)
+    place = Path(sys.argv[1]) if len(sys.argv) > 1 else examples.path().parent
+    write_example(place)
+    write_servuction(place)

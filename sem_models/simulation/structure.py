@@ -148,8 +148,11 @@ def _causal_order(
                 what = f"records.{name}: '{cause}' is not a latent or a record of the population."
                 raise SpecError(f"{what}\n  {near}")
             causes[name].add(cause)
+    place = {name: i for i, name in enumerate(causes)}
+    # Causes in the order of their definition: that of a set differs from run to run, and with it the draws.
+    ordered = {name: sorted(of, key=place.__getitem__) for name, of in causes.items()}
     try:
-        return tuple(TopologicalSorter(causes).static_order())
+        return tuple(TopologicalSorter(ordered).static_order())
     except CycleError as error:
         raise SpecError(f"The population is circular: {' → '.join(reversed(error.args[1]))}.") from None
 

@@ -27,6 +27,7 @@ CONSTRUCTS = {
         "SAT": ("CUSA1", "CUSA2", "CUSA3"),
         "BI": ("CUSL1", "CUSL3"),
     },
+    "servuction": {"EXP": ("ex1", "ex2", "ex3"), "PV_PRIOR": ("pvp1", "pvp2", "pvp3")},
     "telecom_reputation": {"CUSL": ("cusl_1", "cusl_2", "cusl_3"), "CUSA": ("cusa",)},
 }
 

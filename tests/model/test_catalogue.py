@@ -20,6 +20,10 @@ STRUCTURE = {
     },
     "b2b_service_core": {"PV": ["EDS", "OPS"], "SAT": ["EDS", "OPS", "PV"], "BI": ["PV", "SAT"]},
     "ecsi_mobile": {"PV": ["EDS", "OPS"], "SAT": ["EDS", "OPS", "PV"], "BI": ["PV", "SAT"]},
+    "servuction": {
+        "EXP": ["FE", "PE", "IO", "CP", "SO"], "PV": ["EXP", "SO", "PV_PRIOR"], "SAT": ["EXP", "SO", "PV"],
+        "BI": ["PV", "SAT"],
+    },
     "telecom_reputation": {
         "COMP": ["QUAL"], "LIKE": ["QUAL"], "CUSA": ["COMP", "LIKE"], "CUSL": ["COMP", "LIKE", "CUSA"],
     },
@@ -28,6 +32,11 @@ ITEMS = {
     "b2b_service": " ".join([B2B_ITEMS[0], "satr1 satr2 satr3", *B2B_ITEMS[1:]]),
     "b2b_service_core": " ".join(B2B_ITEMS),
     "ecsi_mobile": "PERQ3 PERQ7 IMAG4 PERQ2 PERQ4 PERQ6 PERV1 PERV2 CUSA1 CUSA2 CUSA3 CUSL1 CUSL3",
+    "servuction": " ".join(
+        f"{stem}{k}"
+        for stem in ("fe", "pe", "io", "cp", "so", "ex", "pv", "sat", "bi", "pvp")
+        for k in (1, 2, 3)
+    ),
     "telecom_reputation": "qual_1 qual_2 qual_3 qual_4 qual_5 qual_6 qual_7 qual_8 comp_1 comp_2 comp_3 "
     "like_1 like_2 like_3 cusa cusl_1 cusl_2 cusl_3",
 }
@@ -138,6 +147,7 @@ def test_claims_by_specification() -> None:
         == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11", "C12", "C13"]
     )
     assert claims["telecom_reputation"] == []
+    assert claims["servuction"] == ["V1", "V2", "V3", "V4", "V5", "V6", "V7"]
     assert claims["ecsi_mobile"] == ["C1", "C2", "C3", "C4", "C11", "C13"]
     parts = {c.id: [p.part for p in c.parts] for c in load("b2b_service").claims}
     assert parts["C1"] == ["PV", "SAT_REP"]

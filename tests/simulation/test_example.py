@@ -35,12 +35,15 @@ def test_files_are_what_the_generator_writes(tmp_path: Path) -> None:
 
 
 def test_names_and_unknown_examples() -> None:
-    assert examples.names() == ("b2b_service",)
+    assert examples.names() == ("b2b_service", "servuction")
     assert examples.path(kind="population").is_file()
     with pytest.raises(DataError, match="Did you mean 'b2b_service'"):
         examples.path("b2b_servce")
     with pytest.raises(DataError, match="Kinds: csv, sav, population"):
         examples.path(kind="xlsx")
+    with pytest.raises(DataError, match="has no file of kind 'sav'"):
+        examples.path("servuction", kind="sav")
+    assert len(examples.files()) == 3
 
 
 def test_every_file_says_it_is_simulated() -> None:
