@@ -99,7 +99,7 @@ def clustered_errors(se: str, rows: DataOptions) -> str:
         return se
     if se in CLUSTERED:
         return CLUSTERED[se]
-    if se in (*CLUSTERED.values(), "none"):
+    if se in (*CLUSTERED.values(), "none", "bootstrap"):  # which draws clusters whole
         return se
     raise SpecError(
         f"se='{se}' takes rows as independent, which cluster= denies. Leave se= out for 'robust.cluster'."

@@ -271,6 +271,7 @@ def resolve(
         likelihood=likelihood, engine=engine,
     )  # fmt: skip
     needs_observed = full or se in ("robust.huber.white", "robust.cluster")
+    needs_observed |= se == "bootstrap" and bool(rows.design)  # for the scaled test
     asked = given.get("information")
     if asked == "first.order" and se == "standard":
         asked, se = None, "first.order"

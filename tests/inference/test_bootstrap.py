@@ -385,3 +385,20 @@ def test_what_weights_and_gaps_do_not_go_with(survey: pd.DataFrame) -> None:
         sm.fit(MODEL, data, missing="fiml").bootstrap(20, type="bollen.stine")
     with pytest.raises(sm.SpecError, match="not built yet"):
         sm.fit(MODEL, data, missing="two.stage").bootstrap(20)
+
+
+def test_bootstrap_errors_of_clusters_and_weights(complete: pd.DataFrame) -> None:
+    """Clusters that matter make the errors larger; the scaled test stays the fit's own."""
+    rng = np.random.default_rng(1)
+    manager = np.arange(len(complete)) % 40
+    shift = rng.normal(size=40)[manager]
+    data = complete.assign(manager=manager, w=rng.uniform(0.5, 1.5, len(complete)))
+    data[["pv1", "pv2", "pv3"]] = data[["pv1", "pv2", "pv3"]].to_numpy() + 0.5 * shift[:, None]
+    asked: dict[str, Any] = {"cluster": "manager", "sampling_weights": "w"}
+    drawn = sm.fit(MODEL, data, **asked, se="bootstrap", bootstrap=400, seed=1)
+    robust = sm.fit(MODEL, data, **asked)
+    free = robust.estimates()["se"] > 0
+    ratio = drawn.estimates()["se"][free] / robust.estimates()["se"][free]
+    assert ratio.median() == pytest.approx(1.0, abs=0.08)
+    assert drawn.measures()["chisq_scaled"] == pytest.approx(robust.measures()["chisq_scaled"])
+    assert "400 of 400" in " ".join(drawn.header.notes)
