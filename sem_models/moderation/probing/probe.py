@@ -14,6 +14,7 @@ from sem_models.moderation.probing.critical import Distribution
 from sem_models.moderation.probing.indirect import ConditionalIndirect, Interval, conditional_indirect
 from sem_models.moderation.probing.neyman import JohnsonNeyman, johnson_neyman
 from sem_models.moderation.probing.polynomial import polynomial
+from sem_models.moderation.probing.shares import effect_shares
 from sem_models.moderation.probing.sizes import sizes
 from sem_models.moderation.probing.surface import Surface, surface
 from sem_models.moderation.probing.terms import EffectTerms
@@ -147,6 +148,15 @@ class Probing:
             for label in labels
         )  # fmt: skip
         return here.contrast(*points, of=of, reference=there if any(labels) else None)
+
+    def shares(
+        self, outcome: str | None = None, predictor: str | None = None, moderator: Names = None, *,
+        group: str | None = None, at: Mapping[str, float] | None = None, level: float = 0.95,
+        draws: int = 4000, seed: int | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """The share of customers at whose moderators the effect is negative, and positive, with intervals."""
+        effects = self.conditional_effects(outcome, predictor, moderator, group=group, at=at, level=level)
+        return effect_shares(effects, draws=draws, seed=seed)
 
     def sizes(self, *, level: float = 0.95, distribution: Distribution = "normal") -> pd.DataFrame:
         """Each interaction's size: coefficient, std_all (true product variance), ΔR² and f²."""

@@ -230,6 +230,29 @@ def test_sizes_against_two_regressions(data: pd.DataFrame) -> None:
     assert row["std_all"] == pytest.approx(row["est"] * x.std() * z.std() / y.std(), rel=1e-4)
 
 
+def test_shares_of_customers(data: pd.DataFrame, probe: Probe) -> None:
+    shares = probe.shares("y", "x", "z", seed=1).set_index("effect")
+    slope = probe.conditional_effects("y", "x", "z").effect({"z": data["z"].to_numpy()})
+    assert shares.loc["negative", "share"] == pytest.approx((slope < 0).mean(), abs=2e-3)
+    assert shares["share"].sum() == pytest.approx(1.0)
+    assert (shares["ci_lower"] <= shares["share"]).all()
+    assert (shares["share"] <= shares["ci_upper"]).all()
+    assert shares["basis"].tolist() == ["observed values"] * 2
+    # the slope a + b z is negative below −a/b: its error gives the limits of the share
+    b = {r.rhs: v for r, v in zip(probe.terms.table.rows, probe.terms.value, strict=True) if r.op == "~"}
+    cov = probe.conditional_effects("y", "x", "z").covariance({"z": np.array([0.0, 1.0])})
+    a = b["x"] + b["x:w"] * data["w"].mean()
+    drawn = np.random.default_rng(5).multivariate_normal([a, a + b["x:z"]], cov, 4000)
+    zero = -drawn[:, 0] / (drawn[:, 1] - drawn[:, 0])
+    expected = np.quantile([(data["z"] < z).mean() for z in zero], [0.025, 0.975])
+    np.testing.assert_allclose(
+        shares.loc["negative", ["ci_lower", "ci_upper"]].astype(float), expected, atol=0.01
+    )
+    both = probe.shares("y", "x", ("z", "w"), seed=1).set_index("effect")
+    each = probe.conditional_effects("y", "x").effect({"z": data["z"].to_numpy(), "w": data["w"].to_numpy()})
+    assert both.loc["negative", "share"] == pytest.approx((each < 0).mean(), abs=0.03)
+
+
 def test_groups_have_their_own_slopes(data: pd.DataFrame) -> None:
     grouped = data.assign(g=np.where(np.arange(len(data)) % 2, "a", "b"))
     probe = sm.probe(sm.fit("y ~ x + z + x:z", grouped, group="g"))
