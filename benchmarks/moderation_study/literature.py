@@ -23,6 +23,12 @@ so that no figure of theirs is printed here; Kelava et al. (2011) could not be r
 CPI `ca`, orthogonalizing `rca`."""
 
 
+def rounded(value: float, *, sign: bool = False) -> str:
+    """Three decimals, without a negative zero."""
+    value = round(float(value), 3) + 0.0
+    return f"{value:+.3f}" if sign else f"{value:.3f}"
+
+
 def literature(table: pd.DataFrame) -> str:
     """A Markdown table: study, finding, our figures."""
     lines = [INTRODUCTION, "", "| study | its abstract says | here |", "|---|---|---|"]
@@ -38,8 +44,7 @@ def _beside(table: pd.DataFrame) -> list[tuple[str, str, str]]:
             & (table["effect"] == effect)
             & (table["n"] == n)
         ]
-        form = "{:+.3f}" if column == "bias" else "{:.3f}"
-        return form.format(float(chosen[column].iloc[0])) if len(chosen) else "–"
+        return rounded(chosen[column].iloc[0], sign=column == "bias") if len(chosen) else "–"
 
     def each(column: str, methods: Sequence[str], predictors: Predictors, effect: float, n: int) -> str:
         return ", ".join(f"{m} {of(column, m, predictors, effect, n)}" for m in methods)

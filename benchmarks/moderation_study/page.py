@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from benchmarks.moderation_study.design import CORRELATION, EFFECT, MAIN, Cell
 from benchmarks.moderation_study.judge import METHODS, Found
-from benchmarks.moderation_study.literature import literature
+from benchmarks.moderation_study.literature import literature, rounded
 
 ALPHA = 0.05
 
@@ -96,7 +96,7 @@ def in_short(table: pd.DataFrame) -> str:
 
     def span(rows: pd.Series, column: str) -> str:
         values = table.loc[rows, column]
-        ends = [f"{v:.3f}" for v in (values.min(), values.max())] if len(values) else ["–", "–"]
+        ends = [rounded(v) for v in (values.min(), values.max())] if len(values) else ["–", "–"]
         return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
     centered = table["method"].isin(("dblcent", "uca"))
@@ -129,7 +129,7 @@ def _markdown(part: pd.DataFrame, *, rejected: str) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     rates = ("sd", "se", "robust_se", "coverage", "robust_coverage", "wald", "robust_wald", "lr")
     for row in part.to_dict("records"):
-        bias = f"{row['bias']:+.3f} (± {row['bias_error']:.3f})"
+        bias = f"{rounded(row['bias'], sign=True)} (± {row['bias_error']:.3f})"
         cells = [f"{row['n']:,}", str(row["method"]), f"{row['converged']:.3f}", bias]
         cells += [f"{row[name]:.3f}" for name in rates]
         lines.append("| " + " | ".join(cells) + " |")
