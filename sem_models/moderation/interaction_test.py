@@ -32,7 +32,10 @@ def interaction_tests(solved: Solved, products: Sequence[str]) -> pd.DataFrame:
     terms = dict(paths)
     if len(paths) > 1:
         terms[ALL] = [i for index in paths.values() for i in index]
-    out = [(term, *_tests(solved, index)) for term, index in terms.items()]
+    from tqdm import tqdm
+
+    waiting = tqdm(terms.items(), desc="without", unit="product", delay=2, leave=False)
+    out = [(term, *_tests(solved, index)) for term, index in waiting]
     return pd.DataFrame(out, columns=COLUMNS)
 
 

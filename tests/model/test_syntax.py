@@ -146,6 +146,14 @@ def test_group_and_level_stay_usable_as_variable_names() -> None:
     ]
 
 
+def test_a_product_may_be_measured_and_have_a_mean() -> None:
+    text = "X:Z =~ x1z1 + x2z2\nX:Z ~ 1\ny ~ X:Z"
+    assert rows(text) == [
+        ("X:Z", "=~", "x1z1"), ("X:Z", "=~", "x2z2"), ("X:Z", "~1", ""), ("y", "~", "X:Z"),
+    ]  # fmt: skip
+    assert parse(to_text(parse(text))) == parse(text)
+
+
 def test_spans_are_the_very_characters() -> None:
     text = "f =~ x1 +\n  start(1)*a*x2; y ~ 1"
     syntax = parse(text)
