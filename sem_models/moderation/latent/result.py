@@ -14,7 +14,9 @@ from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.fit import _provenance
 from sem_models.estimation.kernels import Implied, implied
 from sem_models.estimation.optimizer import Outcome
+from sem_models.estimation.units import row_units, variable_units
 from sem_models.inference.compare import wald_of
+from sem_models.inference.culprits import row_name
 from sem_models.inference.definitions import defined_values
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import aic, bic
@@ -92,7 +94,7 @@ class LatentModeration(Moderation):
     def status(self) -> Status:
         outcome = self.solution.outcome
         converged = outcome is Outcome.CONVERGED
-        reasons = [] if converged else [outcome.value]
+        reasons = [] if converged else [outcome.value, *self._vanishing()]
         distance = float(np.sqrt(max(self.solution.decrement, 0.0)))
         stationary = distance < 1e-3
         if not stationary:
@@ -103,6 +105,23 @@ class LatentModeration(Moderation):
             reasons.append("The information matrix is not positive definite: standard errors do not exist.")
         improper = self._improper()
         return Status(converged, stationary, not improper, (*reasons, *improper, *self.cautions))
+
+    def _vanishing(self) -> list[str]:
+        """Variances that a failed search left next to zero, where the likelihood may have no maximum."""
+        table, sizes = self.problem.table, variable_units(self.problem.table, self.problem.sample.cov)
+        near = [
+            row_name(table, i)
+            for i, (row, value, unit) in enumerate(
+                zip(table.rows, self.rows.value, row_units(table, sizes), strict=True)
+            )
+            if row.op == "~~" and row.lhs == row.rhs and row.free and value < 0.01 * unit
+        ]
+        if not near:
+            return []
+        return [
+            f"Next to zero: {', '.join(near)}. Fix such a variance at a small positive value, or drop "
+            "the item."
+        ]
 
     def _improper(self) -> list[str]:
         """Negative variances, and latent covariance matrices with a correlation beyond ±1."""

@@ -26,6 +26,10 @@ MOST_NODES = 40_000
 """Nodes of a grid over several moderators beyond which an evaluation takes too long."""
 
 
+MOST_BY_MODERATOR = {1: 1_500, 2: 250, 3: 45}
+"""Nodes for each of r moderators beyond which a reference grid is not made finer."""
+
+
 def build_lms(
     problem: Problem, *, nodes: int | None = None, adaptive: bool | None = None, accuracy: float = ACCURACY
 ) -> LMS:
@@ -90,7 +94,7 @@ def reference_rule(likelihood: LMS, params: Array) -> Rule:
     used = float(np.diff(nodes).min()) if len(nodes) > 1 else sd
     width = min(0.5 * used, spacing(sd, 1e-12) * 0.7) if r == 1 else min(0.75 * used, spacing(sd, 1e-9))
     low, high = max(low - 1.0, -14.0), min(high + 1.0, 14.0)
-    return even(low, high, min(int(np.ceil((high - low) / width)) + 1, int(200_000 ** (1.0 / r))))
+    return even(low, high, min(int(np.ceil((high - low) / width)) + 1, MOST_BY_MODERATOR[r]))
 
 
 def error_bound(likelihood: LMS, params: Array) -> float:

@@ -142,11 +142,12 @@ class _Point:
     slope: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Negative:
-    """−ℓ as the engine's optimizer takes objectives."""
+    """−ℓ as the engine's optimizer takes objectives; LinAlgError where there is no information."""
 
     likelihood: Likelihood
+    last: tuple[Array, Array] | None = None
 
     def at(self, params: Array) -> _Point | None:
         found = self.likelihood.value_and_gradient(params)
@@ -156,10 +157,21 @@ class _Negative:
         return point.slope
 
     def hessian(self, point: _Point) -> Array:
-        return self.likelihood.information(point.params)
+        if self.last is None or self.last[0] is not point.params:
+            found = self.likelihood.information(point.params)
+            if not np.isfinite(found).all():
+                raise np.linalg.LinAlgError("no information at this point")
+            self.last = (point.params, found)
+        return self.last[1]
 
     def information(self, point: _Point) -> Array:
-        return self.likelihood.information(point.params)
+        """The Hessian made positive definite: eigenvalues by their size, in the scale of its diagonal."""
+        hessian = self.hessian(point)
+        scale = np.sqrt(np.abs(np.diagonal(hessian)))
+        scale = np.where(scale > 0, scale, 1.0)
+        values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
+        size = np.maximum(np.abs(values), 1e-4)
+        return np.asarray((vectors * size) @ vectors.T * np.outer(scale, scale))
 
 
 def _by_trust_region(likelihood: Likelihood, start: Array, max_iterations: int) -> LatentSolution:

@@ -274,12 +274,31 @@ def test_no_data_and_missing_moderators_are_refused() -> None:
         lms(MEASURED + "Y ~ X + Z + c1 + X:c1\nc1 ~~ c1", frame, missing="fiml")
 
 
+def test_a_search_without_an_end_says_so() -> None:
+    """60 customers and poor items: the residual variance of z1 runs to zero, where there is no maximum."""
+    rng = np.random.default_rng(1)
+    n = 60
+    x = rng.normal(size=n)
+    z = 0.3 * x + 0.95 * rng.normal(size=n)
+    y = 0.3 * x + 0.3 * z + 0.3 * x * z + 0.7 * rng.normal(size=n)
+    frame = pd.DataFrame({
+        f"{s}{i}": 0.7 * latent + np.sqrt(0.51) * rng.normal(size=n)
+        for s, latent in (("x", x), ("z", z), ("y", y))
+        for i in (1, 2, 3)
+    })  # fmt: skip
+    found = lms(MODEL, frame)
+    assert not found.status.converged
+    assert "z1 ~~ z1" in " ".join(found.status.reasons)
+    assert found.estimates()["se"].isna().any()
+    assert "NOT CONVERGE" in found.header.line()
+
+
 @pytest.mark.slow
 def test_it_recovers_what_was_simulated() -> None:
     """Bias, errors and coverage of the interaction over 120 samples of 400."""
     found = []
     for seed in range(120):
-        row = lms(MODEL, simulated(400, 1000 + seed).assign(c1=0)).estimates()
+        row = lms(MODEL, simulated(400, 1000 + seed, c=0.0)).estimates()
         row = row.set_index(["lhs", "op", "rhs"]).loc[("Y", "~", "X:Z")]
         found.append((row["est"], row["se"], row["ci_lower"] < 0.4 < row["ci_upper"]))
     estimate, error, covered = np.array(found, dtype=float).T

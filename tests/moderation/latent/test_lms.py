@@ -47,13 +47,13 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def simulated(n: int, seed: int, b: float = 0.4) -> pd.DataFrame:
+def simulated(n: int, seed: int, b: float = 0.4, c: float = 0.3) -> pd.DataFrame:
     """X and Z correlated, Y with their product, W and V after it; two groups, two covariates."""
     rng = np.random.default_rng(seed)
     c1, c2 = rng.normal(size=n), (rng.random(n) < 0.4).astype(float)
     x = rng.normal(size=n) + 0.2 * c1
     z = 0.3 * x + rng.normal(size=n)
-    y = 0.4 * x + 0.3 * z + b * x * z + 0.3 * c1 * x + 0.6 * rng.normal(size=n)
+    y = 0.4 * x + 0.3 * z + b * x * z + c * c1 * x + 0.6 * rng.normal(size=n)
     w = 0.5 * y + 0.2 * x + 0.8 * rng.normal(size=n)
     v = 0.4 * w + rng.normal(size=n)
     frame = pd.DataFrame({
