@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sem_models.errors import SpecError
 from sem_models.moderation.probing.support import density
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sem_models.moderation.probing.probe import Probing
     from sem_models.moderation.probing.terms import EffectTerms
 
+NOT_CONVERGED = "DID NOT CONVERGE"
 LATENT, CENTERED = "latent scale", "latent scale, mean 0"
 
 
@@ -39,10 +41,17 @@ class ModerationCharts:
         from sem_models.charts.simple_slopes import simple_slopes
 
         effects = self.of.conditional_effects(outcome, predictor, moderator, group=group, at=at, level=level)
+        others = [m for m in effects.moderators if m != effects.predictor]
+        if len(others) > 1:
+            raise SpecError(
+                f"Lines can follow one moderator at a time. Name moderator=, one of {', '.join(others)}; the "
+                "others are held at their means, or where at= puts them."
+            )
+        if others and len(effects.moderators) > 1:  # of a curve the slope where the predictor is held
+            effects = replace(effects, moderators=tuple(others))
         slopes = effects.simple_slopes(values, percentiles)
         lines = effects.lines(values, percentiles)
-        curved = effects.predictor in effects.moderators
-        by = "" if curved or not effects.moderators else effects.moderators[0]
+        by = others[0] if others else ""
         difference = None
         if by and len(slopes) > 1:
             ends = slopes["value"].iloc[[0, -1]]
@@ -51,7 +60,7 @@ class ModerationCharts:
             lines, slopes, difference=difference,
             density=self._density(effects, by) if by else None, names=names,
             x_unit=_points(effects, effects.predictor), y_unit=_points(effects, effects.outcome),
-            moderator_unit=_unit(effects.terms, by) if by else "", confidence=level, title=title,
+            moderator_unit=_unit(effects.terms, by) if by else "", confidence=level, title=self._title(title),
             subtitle=self._subtitle(effects, subtitle),
         )  # fmt: skip
 
@@ -73,7 +82,7 @@ class ModerationCharts:
         return johnson_neyman(
             found.band(np.sort(np.append(even, inside))), found.table(),
             density=self._density(found.effects, found.moderator), observed=found.observed_range, names=names,
-            unit=_unit(self.of.terms, found.moderator), title=title,
+            unit=_unit(self.of.terms, found.moderator), title=self._title(title),
             subtitle=self._subtitle(found.effects, subtitle),
         )  # fmt: skip
 
@@ -89,6 +98,7 @@ class ModerationCharts:
         found = self.of.surface(outcome, predictor, moderator, x=x, y=y, n=n, group=group, at=at, level=level)
         effects, terms = found.effects, self.of.terms
         of_effect = found.what == "effect"
+        title = self._title(title)
         if title is None and not of_effect and effects.moderators == (found.y,):
             title = self.of.johnson_neyman(
                 effects.outcome, effects.predictor, found.y, group=group, at=at, level=level
@@ -118,14 +128,20 @@ class ModerationCharts:
         return conditional_indirect(
             found.curve(), found.index(), path=path, difference=found.contrast(*ends),
             density=self._density(effects, found.moderator), names=names,
-            unit=_unit(self.of.terms, found.moderator), confidence=level, kind=interval, title=title,
-            subtitle=self._subtitle(effects, subtitle),
+            unit=_unit(self.of.terms, found.moderator), confidence=level, kind=interval,
+            title=self._title(title), subtitle=self._subtitle(effects, subtitle),
         )  # fmt: skip
 
     def _density(self, effects: ConditionalEffects, name: str) -> tuple[np.ndarray, np.ndarray]:
         group = effects.group if len(effects.terms.groups) > 1 else None
         found = density(effects.terms.support_of(name), group)
         return found.edges, found.counts
+
+    def _title(self, given: str | None) -> str | None:
+        """A title that claims nothing where the estimation did not converge; else ours is made."""
+        if given is None and NOT_CONVERGED in self.of.terms.header_line:
+            return "No finding is stated here, because the estimation did not converge"
+        return given
 
     def _subtitle(self, effects: ConditionalEffects, given: str | None) -> str:
         """The fit's header; in several groups with the group drawn."""

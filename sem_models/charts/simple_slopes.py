@@ -153,6 +153,7 @@ def _drawn(lines: pd.DataFrame, slopes: pd.DataFrame | None, by: str, predictor:
         tip = f"{by} {label}".strip()
         if slopes is not None and k < len(slopes):
             row = slopes.sort_values("value", kind="stable").iloc[k]
+            label += ", beyond the data" if row.get("extrapolated", False) else ""
             tip = f"{tip}\nslope {_figures(row.to_dict())}"
         marked = np.zeros(len(part), dtype=bool)
         marked[np.linspace(0, len(part) - 1, min(4, len(part))).round().astype(int)] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,6 +18,7 @@ from sem_models.charts.johnson_neyman import johnson_neyman_title
 from sem_models.charts.simple_slopes import simple_slopes_title
 from sem_models.charts.surface import surface_title
 from sem_models.charts.text import NBSP
+from sem_models.errors import SpecError
 from sem_models.moderation.probing.probe import Probe
 
 NAMES = {"y": "Perceived value", "x": "Service", "z": "Activity", "w": "Calls"}
@@ -66,6 +68,27 @@ def test_charts_of_a_comparison_of_groups(by_group: dict[str, Any], name: str) -
     svg = export.svg(by_group[name])
     assert "N = 400 of 400" in svg
     assert "active" in svg or name == "invariance"
+
+
+def test_lines_follow_one_moderator(probe: Probe, data: pd.DataFrame) -> None:
+    with pytest.raises(SpecError, match="Lines can follow one moderator at a time"):
+        probe.charts.simple_slopes("y", "x")
+    far = export.svg(probe.charts.simple_slopes("y", "x", "z", values=(0, 50)))
+    assert "50, beyond the data" in far
+    bent = sm.probe(sm.fit("y ~ x + z + x:z + x:x", data))
+    svg = export.svg(bent.charts.simple_slopes("y", "x"))
+    assert svg.count("+1 SD") >= 1
+    assert "x at" not in svg
+
+
+def test_nothing_is_claimed_without_convergence(probe: Probe) -> None:
+    terms = replace(probe.terms, header_line="ML · DID NOT CONVERGE: do not interpret")
+    charts = Probe(terms).charts
+    for chart in (charts.simple_slopes("y", "x", "z"), charts.johnson_neyman("y", "x", "z"),
+                  charts.surface("y", "x")):  # fmt: skip
+        words = export.svg(chart).replace(NBSP, " ")
+        assert "No finding is stated here" in words
+        assert "rises" not in words
 
 
 def _titles(svg: str) -> list[str]:
