@@ -103,17 +103,18 @@ def latent_problem(
     Raises SpecError or DataError before anything long starts.
     """
     _refuse_options(method, estimator, missing, ordered, options)
-    text = model_text(model)
+    frame = _frame(data)
+    if group is not None and options.get("group_label") is not None:
+        frame = chosen_groups(frame, group, options["group_label"])
+    labels = group_labels(frame, group)
+    equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
+    text = model_text(model, labels, labels="regressions" not in equal)
     if options.get("constraints"):
         given = options.pop("constraints")
         text = f"{text}\n{given if isinstance(given, str) else chr(10).join(map(str, given))}"
     statement = read_statement(text)
     _refuse_statement(method, statement)
-    frame = _frame(data)
-    if group is not None and options.get("group_label") is not None:
-        frame = chosen_groups(frame, group, options["group_label"])
     check_factors(statement, frame.columns)
-    labels = group_labels(frame, group)
     resolved = resolve(
         {**options, "meanstructure": True}, estimator=estimator, missing=missing, group=group,
         group_equal=group_equal, group_partial=group_partial, engine="native", seed=seed,

@@ -22,9 +22,11 @@ AIM = 1e-5
 REACH = 6.5
 """How many conditional standard deviations the grid goes beyond the outermost row."""
 
-MOST_NODES = 40_000
-"""Nodes of a grid over several moderators beyond which an evaluation takes too long."""
+LONGEST = 1_800.0
+"""Seconds of an estimation beyond which it is refused."""
 
+BY_ROW, BY_CELL = 8e-8, 1e-6
+"""Seconds of one evaluation for a row and for a cell, at one node."""
 
 MOST_BY_MODERATOR = {1: 1_500, 2: 250, 3: 45}
 """Nodes for each of r moderators beyond which a reference grid is not made finer."""
@@ -55,7 +57,7 @@ def build_lms(
         adaptive = nodes is None
     at_zero = np.where(problem.moved, 0.0, problem.start)
     rule = fitted_rule(empty, at_zero, nodes=nodes) if adaptive else gauss_hermite(int(nodes or 100))
-    _affordable(rule, plan.r)
+    _affordable(rule, empty)
     likelihood = empty.with_rule(rule.product(plan.r))
     if problem.starts_linear:
         _check_accuracy(likelihood, problem, accuracy)
@@ -130,13 +132,19 @@ def _check_accuracy(likelihood: LMS, problem: Problem, accuracy: float) -> None:
         )
 
 
-def _affordable(rule: Rule, r: int) -> None:
-    if r > 1 and len(rule.log_weight) ** r > MOST_NODES:
-        most = int(MOST_NODES ** (1.0 / r))
+def _affordable(rule: Rule, likelihood: LMS) -> None:
+    """SpecError where the search and its standard errors would take longer than LONGEST."""
+    r = likelihood.plan.r
+    nodes = float(len(rule.log_weight)) ** r
+    rows, cells = len(likelihood.rows.values), len(likelihood.rows.pattern_of_cell)
+    evaluations = 2 * likelihood.ram.n_params + 40
+    seconds = nodes * evaluations * (rows * BY_ROW + cells * BY_CELL)
+    if seconds > LONGEST:
+        what = f"{rule.per_dimension} nodes for each of {r} moderators" if r > 1 else f"{int(nodes)} nodes"
         raise SpecError(
-            f"{rule.per_dimension} nodes for each of {r} moderators make {len(rule.log_weight) ** r:,} in "
-            f"all, which takes too long. Give nodes={most} or fewer with a larger accuracy=, use "
-            "method='qml', or drop some products."
+            f"Method 'lms' would take about {seconds / 60:,.0f} minutes: {rows:,} rows at {what}, "
+            f"{cells:,} of them distinct in what they answered and in their observed moderators. Use "
+            "method='qml', drop some products, or give fewer nodes= with a larger accuracy=."
         )
 
 

@@ -265,6 +265,12 @@ def test_refusals_say_what_to_do(text: str, options: dict[str, Any], says: str) 
         lms(text, simulated(120, 1), **options)
 
 
+def test_what_would_take_hours_is_refused_before_it_starts() -> None:
+    text = MEASURED + MORE + "Y ~ X + Z + W + X:Z + X:W + Z:W + X:X + Z:Z + W:W"
+    with pytest.raises(SpecError, match=r"minutes.*method='qml'"):
+        lms(text, simulated(3000, 1))
+
+
 def test_no_data_and_missing_moderators_are_refused() -> None:
     with pytest.raises(DataError, match="rows of the data"):
         lms(MODEL, None)  # type: ignore[arg-type]
