@@ -51,11 +51,11 @@ class Profiles:
         """
         sizes = self._rows["suggestion"].value_counts()
         small = sizes[sizes < SMALLEST].index
+        if len(small) and sizes[small].sum() < SMALLEST and len(sizes) > len(small):
+            small = sizes.index[len(sizes) - len(small) - 1 :]  # the smallest that is shown takes them in
         named = self._rows["suggestion"].where(~self._rows["suggestion"].isin(small), "others")
         rows = []
         for name, part in self._rows.groupby(named, sort=False):
-            if len(part) < SMALLEST:
-                continue  # the others together are still too few to be shown
             size = len(part)
             row: dict[str, Any] = {"segment": name, "customers": size, "share": size / len(self._rows)}
             for lever in self.levers:
@@ -68,19 +68,24 @@ class Profiles:
     def write(self, path: str | Path, *, ids: pd.Series | None = None, pseudonymize: bool = False) -> Path:
         """Write a row a customer to a CSV, Excel or Parquet file.
 
-        ids: identifiers by the data's index, a column `customer` of the file; with pseudonymize they are
-        replaced by codes that cannot be turned back. Raises DataError for another format.
+        ids: identifiers by the data's index, the column `customer` of the file; with pseudonymize they are
+        replaced by codes that cannot be turned back. Raises SpecError without ids, DataError for another
+        format.
         """
+        if ids is None:
+            raise SpecError(
+                "Profiles are of use only with identifiers: give ids= the column that names the customers, and "
+                "pseudonymize=True if the file is not to hold them."
+            )
         target = Path(path)
         if target.suffix.lower() not in FORMATS:
             raise DataError(f"'{target.name}' must end in {', '.join(FORMATS)}.")
         frame = self._rows.copy()
-        if ids is not None:
-            known = ids.reindex(frame.index).astype(str)
-            if pseudonymize:
-                key = secrets.token_bytes(16)
-                known = known.map(lambda one: _code(one, key))
-            frame.insert(0, "customer", known)
+        known = ids.reindex(frame.index).astype(str)
+        if pseudonymize:
+            key = secrets.token_bytes(16)
+            known = known.map(lambda one: _code(one, key))
+        frame.insert(0, "customer", known)
         try:
             if target.suffix.lower() == ".csv":
                 frame.to_csv(target, index=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class Scorecard:
     provenance: Mapping[str, Any]
     options: Mapping[str, Any]
     interactions: Mapping[str, Any]
+    fits: ClaimFits = field(repr=False)
 
     def table(self) -> pd.DataFrame:
         """One row a part, after each claim's summary row, whose part is empty.
@@ -134,7 +135,8 @@ def scorecard(
     rows = _naming_the_unsupported(_rows(spec, found, judged_by))
     provenance = {**plain.provenance, "rules": judged_by.model_dump(), "claims": spec.hash}
     return Scorecard(
-        spec, judged_by, rows, plain.header, provenance, dict(fits.options), dict(fits.interaction_options)
+        spec, judged_by, rows, plain.header, provenance, dict(fits.options), dict(fits.interaction_options),
+        fits,
     )
 
 

@@ -216,6 +216,47 @@ class Study:
         """Does it depend on a latent moderator?"""
         return self._section("latent_moderation")
 
+    def scorecard(self) -> Section:
+        """Which claims do the data support?"""
+        return self._section("scorecard")
+
+    def visits(self) -> Section:
+        """Are visits and calls worth it, and for whom?"""
+        return self._section("visits")
+
+    def trade_off(
+        self, *, outcome: str = "PV", takes: str = "EDS", gives: str = "OPS", costs: str | None = None,
+        target: str | float | None = None,
+    ) -> Section:  # fmt: skip
+        """How much of one service makes up for less of another? costs as "EDS=2, OPS=1", target in points."""
+        from sem_models.reports.findings.trade_off import section
+
+        return section(
+            self, outcome=outcome, takes=takes, gives=gives, costs=_costs(costs), target=_target(target)
+        )
+
+    def profiles(
+        self, *, levers: str | None = None, rows: str | Path | None = None, ids: str | None = None,
+        pseudonymize: bool = True,
+    ) -> Section:  # fmt: skip
+        """Does one mix fit all? With `rows`, a row a customer is written to that file, by the column `ids`."""
+        from sem_models.findings.profiles import profiles
+        from sem_models.reports.findings.profiles import section
+
+        if rows is not None and ids is None:
+            raise SpecError("rows= needs ids=, the column that names the customers.")
+        if ids is not None and ids not in self.frame:
+            near = did_you_mean(ids, self.frame.columns, noun="columns")
+            raise DataError(f"ids='{ids}' is not a column of the data. {near}")
+        chosen = None if levers is None else [part.strip() for part in levers.split(",")]
+        found = profiles(
+            self.spec, self.frame, levers=chosen, method=self.method, estimator=self.estimator,
+            missing=self.missing,
+        )  # fmt: skip
+        if rows is not None and ids is not None:
+            found.write(rows, ids=self.frame[ids], pseudonymize=pseudonymize)
+        return section(self, found)
+
     def _section(self, name: str) -> Section:
         if name not in self._done:
             module = import_module(f"sem_models.reports.findings.{name}")
@@ -381,6 +422,31 @@ def _data_path(data: str | Path) -> Path:
 
         return Path(examples.path())
     return Path(data)
+
+
+def _costs(text: str | None) -> dict[str, float] | None:
+    """Unit costs from "EDS=2, OPS=1"."""
+    if text is None:
+        return None
+    out = {}
+    for part in text.split(","):
+        name, mark, value = part.partition("=")
+        try:
+            out[name.strip()] = float(value)
+        except ValueError:
+            mark = ""
+        if not mark:
+            raise SpecError(f"costs='{text}': write the cost of a point of each service, as in 'EDS=2, OPS=1'.")
+    return out
+
+
+def _target(given: str | float | None) -> float | None:
+    if given is None:
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        raise SpecError(f"target='{given}' must be a number of points, such as 0.5.") from None
 
 
 def schema_for(spec: ModelSpec) -> str | None:
