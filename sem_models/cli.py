@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = (
     "01_screen_the_survey", "02_measure_and_structure", "03_moderation_by_activity", "04_latent_moderation",
+    "05_visits_and_calls", "06_scorecard", "07_trade_off", "08_profiles",
 )  # fmt: skip
+DEMO = (*NOTEBOOKS[:4], "06_scorecard")
+"""The notebooks that the demo runs; the others are run by name."""
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -112,8 +115,8 @@ def demo(out: Annotated[str, typer.Option(help="Folder for all that is written."
     writable(folder)
     typer.echo(f"{file}\n")
     files: list[Path] = []
-    steps = len(NOTEBOOKS) + 1
-    for step, name in enumerate(NOTEBOOKS, 1):
+    steps = len(DEMO) + 1
+    for step, name in enumerate(DEMO, 1):
         typer.echo(f"[{step}/{steps}] notebook {name} …")
         files += runs.run(home / f"{name}.ipynb", {"data": EXAMPLE}, folder / "notebooks").outputs
     typer.echo(f"[{steps}/{steps}] report …")

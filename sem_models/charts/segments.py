@@ -17,7 +17,11 @@ def segments(frame: pd.DataFrame, *, title: str | None = None, subtitle: str = "
     import altair as alt
 
     theme.require(frame, ("segment", "customers", "share"), "table of segments")
-    levers = [c.removeprefix("effect_") for c in frame if c.startswith("effect_") and not c.endswith("_sd")]
+    levers = [
+        c.removeprefix("effect_")
+        for c in map(str, frame.columns)
+        if c.startswith("effect_") and not c.endswith("_sd")
+    ]
     drawn = frame.assign(
         label=[f"{s:.0%} ({n})" for s, n in zip(frame["share"], frame["customers"], strict=True)],
         name=["\n".join(str(s).split("; ")) for s in frame["segment"]],

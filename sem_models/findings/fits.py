@@ -109,8 +109,9 @@ class ClaimFits:
         text = self.spec.syntax(interactions=labels, controls=controls)
         key = f"moderated {sorted(labels)}"
         options = {**self.options, **self.interaction_options}
-        if any(m.second for m in moderations) and options.get("method", "dblcent") in PRODUCTS:
-            options.setdefault("match", "position")  # all triples of items would be too many indicators
+        if options.get("method", "dblcent") in PRODUCTS:
+            # matched pairs (Marsh, Wen & Hau, 2004): all of them would be many indicators and slow
+            options.setdefault("match", "position")
         return self._once(key, lambda: moderate(text, self.frame, **options))
 
     def _need_columns(self, columns: tuple[str, ...]) -> None:

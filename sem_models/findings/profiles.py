@@ -74,8 +74,8 @@ class Profiles:
         """
         if ids is None:
             raise SpecError(
-                "Profiles are of use only with identifiers: give ids= the column that names the customers, and "
-                "pseudonymize=True if the file is not to hold them."
+                "Profiles are of use only with identifiers: give ids= the column that names the customers, "
+                "and pseudonymize=True if the file is not to hold them."
             )
         target = Path(path)
         if target.suffix.lower() not in FORMATS:

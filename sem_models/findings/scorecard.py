@@ -125,7 +125,7 @@ def scorecard(
     plain = fits.plain()
     found: dict[str, tuple[Evidence, Judgement]] = {}
     parts = [(claim, part) for claim in spec.claims for part in claim.parts if part.effect != "any"]
-    for claim, part in tqdm(parts, desc="claims", unit="part", delay=2, leave=False):
+    for claim, part in tqdm(parts, desc="claims", unit="part", delay=2, leave=False, disable=None):
         seen = evidence(claim.id, part, fits, judged_by)
         found[f"{claim.id}.{part.part}"] = (seen, judge(seen, judged_by))
     for claim in spec.claims:
@@ -135,7 +135,13 @@ def scorecard(
     rows = _naming_the_unsupported(_rows(spec, found, judged_by))
     provenance = {**plain.provenance, "rules": judged_by.model_dump(), "claims": spec.hash}
     return Scorecard(
-        spec, judged_by, rows, plain.header, provenance, dict(fits.options), dict(fits.interaction_options),
+        spec,
+        judged_by,
+        rows,
+        plain.header,
+        provenance,
+        dict(fits.options),
+        dict(fits.interaction_options),
         fits,
     )
 

@@ -239,7 +239,7 @@ class Study:
         self, *, levers: str | None = None, rows: str | Path | None = None, ids: str | None = None,
         pseudonymize: bool = True,
     ) -> Section:  # fmt: skip
-        """Does one mix fit all? With `rows`, a row a customer is written to that file, by the column `ids`."""
+        """Does one mix fit all? With `rows`, a row a customer goes to that file, named by column `ids`."""
         from sem_models.findings.profiles import profiles
         from sem_models.reports.findings.profiles import section
 
@@ -436,7 +436,7 @@ def _costs(text: str | None) -> dict[str, float] | None:
         except ValueError:
             mark = ""
         if not mark:
-            raise SpecError(f"costs='{text}': write the cost of a point of each service, as in 'EDS=2, OPS=1'.")
+            raise SpecError(f"costs='{text}': write a cost for each service, as in 'EDS=2, OPS=1'.")
     return out
 
 

@@ -72,7 +72,9 @@ def test_rows_go_to_the_file_that_is_named(found: Profiles, frame: pd.DataFrame,
     again = pd.read_excel(found.write(coded, ids=frame["customer_id"], pseudonymize=True))["customer"]
     assert not set(codes) & set(again)  # a new key each time
     with pytest.raises(DataError, match="must end in"):
-        found.write(tmp_path / "profiles.txt")
+        found.write(tmp_path / "profiles.txt", ids=frame["customer_id"])
+    with pytest.raises(SpecError, match="give ids="):
+        found.write(tmp_path / "profiles.csv")
 
 
 def test_a_lever_without_moderation_is_refused(frame: pd.DataFrame) -> None:

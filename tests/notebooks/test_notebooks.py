@@ -24,11 +24,21 @@ OWN_PARAMETERS = {
     "04_latent_moderation": [
         "data", "model", "schema", "interactions", "method", "estimator", "missing", "out",
     ],
+    "05_visits_and_calls": ["data", "model", "schema", "method", "estimator", "missing", "out"],
+    "06_scorecard": ["data", "model", "schema", "method", "estimator", "missing", "out"],
+    "07_trade_off": [
+        "data", "model", "schema", "moderator", "outcome", "takes", "gives", "costs", "target", "estimator",
+        "missing", "out",
+    ],
+    "08_profiles": [
+        "data", "model", "schema", "method", "estimator", "missing", "levers", "rows", "ids", "out",
+    ],
 }  # fmt: skip
 DEFAULTS = {
     "data": "example", "model": "b2b_service", "schema": None, "moderator": "active",
     "reference_group": None, "interactions": "EDS:ACT", "method": "dblcent", "estimator": "MLR",
-    "missing": "fiml", "out": None,
+    "missing": "fiml", "out": None, "outcome": "PV", "takes": "EDS", "gives": "OPS", "costs": None,
+    "target": None, "levers": "onsite_visits", "rows": None, "ids": None,
 }  # fmt: skip
 # A namespace is a name, not an address that is visited.
 NAMESPACE = "http://www.w3.org/2000/svg"
@@ -57,7 +67,7 @@ def test_notebook_is_thin_and_stripped(name: str) -> None:
         assert cell.execution_count is None
         heavy = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While)
         assert not [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, heavy)]
-        assert len(cell.source.splitlines()) <= 10
+        assert len(cell.source.splitlines()) <= 10 or "parameters" in cell.metadata.get("tags", [])
     assert [c.metadata.get("tags") for c in code].count(["parameters"]) == 1
     assert code[0].metadata.tags == ["parameters"]
     assert "runs.guard(globals())" in code[1].source

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sem_models.reports.study import Study
 
 NOTE = (
-    "Effects at each customer's own moderators, whose errors count; a suggestion is made where the 95 % interval "
-    "excludes 0. Segments of fewer than 5 customers are not shown."
+    "Effects at each customer's own moderators, whose errors count; a suggestion is made where the 95 % "
+    "interval excludes 0. Segments of fewer than 5 customers are not shown."
 )
 
 

@@ -1,4 +1,4 @@
-"""How much of one service makes up for less of another? Rates of substitution and the lines of equal value."""
+"""How much of one service makes up for less of another? Rates of substitution, lines of equal value."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def section(
         key=tuple(points),
         tables=(
             Table("rates_of_substitution", "Rates of substitution", found.rates(), names=study.names,
-                  note="Total effects; points of the items' scale and pooled standard deviations. Fieller's sets."),
+                  note="Total effects; points of the items' scale and pooled standard deviations; Fieller."),
         ),
         charts={"iso_value": found.chart(names=study.names)},
         cautions=tuple(say.status_sentences(found.fit.status, "the model of the trade-off")),

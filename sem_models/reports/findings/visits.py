@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sem_models.charts import text
 from sem_models.errors import SpecError
 from sem_models.findings.evidence import NOT_TESTABLE
 from sem_models.findings.fits import NotTestable
@@ -25,7 +26,9 @@ def section(study: Study) -> Section:
     """Visits against calls, and the effect of a visit over activity and prior value."""
     chosen = tuple(c for c in study.spec.claims if c.id in CLAIMS)
     if not chosen:
-        raise SpecError(f"'{study.spec.id}' states none of the claims {', '.join(CLAIMS)} about visits and calls.")
+        raise SpecError(
+            f"'{study.spec.id}' states none of the claims {', '.join(CLAIMS)} on visits and calls."
+        )
     card = scorecard(
         study.spec.model_copy(update={"claims": chosen}), study.frame, estimator=study.estimator,
         missing=study.missing, interactions={"method": study.method},
@@ -34,11 +37,12 @@ def section(study: Study) -> Section:
     rows = rows[rows["claim"].isin(CLAIMS)]
     parts = rows[rows["part"] != ""]
     sentences = [
-        f"{row['claim']}, “{row['title']}”: {row['verdict']}.{' ' + str(row['reason']) if row['reason'] else ''}"
+        f"{row['claim']}, “{row['title']}”: {row['verdict']}. {row['reason']}".strip()
         for row in rows[rows["part"] == ""].to_dict("records")
     ]
     figures = [
-        f"{row['title']}: {row['estimate']:.2f} [{row['ci_lower']:.2f}, {row['ci_upper']:.2f}], {row['verdict']}."
+        f"{row['title']}: {text.estimate(row['estimate'], row['ci_lower'], row['ci_upper'], bounded=False)}, "
+        f"{row['verdict']}."
         for row in parts.to_dict("records")
         if row["verdict"] != NOT_TESTABLE
     ]
