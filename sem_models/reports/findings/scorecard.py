@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 SHOWN = ("claim", "part", "title", "estimate", "ci_lower", "ci_upper", "scale", "pvalue_adjusted",
          "probability", "verdict", "reason")  # fmt: skip
 NOTE = (
-    "A part is supported, or contradicted, where its interval lies wholly on that side; a claim where all of "
-    "its primary parts are. p adjusted for the number of parts (Holm). Probability: posterior, of the claimed "
-    "direction, under a flat prior. Service records are observed, not assigned: associations."
+    "A part is supported, or contradicted, where its interval lies wholly on that side; a claim where all "
+    "its primary parts are. p adjusted for the number of parts (Holm). Probability: posterior, of the "
+    "claimed direction, under a flat prior. Service records are observed, not assigned: associations."
 )
 
 
