@@ -29,7 +29,8 @@ STATES = {-1: "negative", 0: "not significant", 1: "positive"}
 class Region:
     """Values of the moderator between two limits (±inf where open); sign −1, 0 (not significant) or 1.
 
-    share of the customers inside; observed is False where the region lies wholly beyond the observed range.
+    share of the customers inside, rounded to five where one region holds fewer; observed is False where the
+    region lies wholly beyond the observed range.
     """
 
     lower: float
@@ -78,9 +79,11 @@ class JohnsonNeyman:
                 a = found.pop()[0]
             found.append((a, b, sign))
         group = self.effects._of_group
+        inside = np.array([self.support.share(a, b, group) for a, b, _ in found])
+        shares = self.support.released(inside, group)
         return tuple(
-            Region(a, b, sign, self.support.share(a, b, group), b >= low and a <= high)
-            for a, b, sign in found
+            Region(a, b, sign, float(share), b >= low and a <= high)
+            for (a, b, sign), share in zip(found, shares, strict=True)
         )
 
     @property

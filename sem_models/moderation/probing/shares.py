@@ -41,11 +41,15 @@ def effect_shares(effects: ConditionalEffects, *, draws: int = 4000, seed: int |
     if effects.label:
         keys["group"] = effects.label
     bases = dict.fromkeys(terms.support_of(m).words for m in effects.moderators)
+    group = effects.group if effects.label else None
+    signs = {"negative": -1.0, "positive": 1.0}
+    shares = np.array([(sign * at > 0).mean() for sign in signs.values()])
+    if len(effects.moderators) == 1:
+        shares = terms.support_of(effects.moderators[0]).released(shares, group)
     rows = []
-    for name, sign in (("negative", -1.0), ("positive", 1.0)):
+    for (name, sign), share in zip(signs.items(), shares, strict=True):
         low, high = np.quantile((sign * moved > 0).mean(axis=1), tails)
-        share = float((sign * at > 0).mean())
-        rows.append({**keys, "effect": name, "share": share, "ci_lower": low, "ci_upper": high,
+        rows.append({**keys, "effect": name, "share": float(share), "ci_lower": low, "ci_upper": high,
                      "basis": "; ".join(bases)})  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -90,6 +90,24 @@ class Support:
             return float(inside / max(len(values), 1))
         return float(self.below(np.array(high), group) - self.below(np.array(low), group))
 
+    def released(self, shares: Array, group: int | None = None) -> Array:
+        """Shares as they may be shown: where one stands for 1 to 4 known customers, all are rounded to fives.
+
+        Rounding them all keeps the small one from being found as what the others leave; the largest takes up
+        what the rounding left over.
+        """
+        shares = np.asarray(shares, dtype=np.float64)
+        if self.basis != "observed":
+            return shares
+        n = float(self.n.sum() if group is None else self.n[group])
+        counts = shares * n
+        if not ((counts > 0.5) & (counts < SMALLEST - 0.5)).any():
+            return shares
+        out = SMALLEST * np.round(counts / SMALLEST)
+        largest = int(np.argmax(counts))
+        out[largest] += counts.sum() - out.sum()
+        return np.asarray(out / n)
+
     def quantile(self, p: Array, group: int | None = None) -> Array:
         """Values below which the shares p (k,) of the customers lie."""
         p = np.asarray(p, dtype=np.float64)

@@ -115,3 +115,13 @@ def test_a_normal_support() -> None:
     at = mixed.quantile(np.array([0.2, 0.5]))
     np.testing.assert_allclose(mixed.below(at), [0.2, 0.5], atol=1e-12)
     assert mixed.moments()[0] == pytest.approx(2.25)
+
+
+def test_shares_of_fewer_than_five_customers_are_not_given() -> None:
+    support = Support.observed([np.arange(100.0)])
+    exact = np.array([0.03, 0.47, 0.5])
+    released = support.released(exact)
+    np.testing.assert_allclose(released, [0.05, 0.45, 0.5])
+    np.testing.assert_allclose(support.released(np.array([0.0, 0.47, 0.53])), [0.0, 0.47, 0.53])
+    model = Support("normal", np.zeros(1), np.ones(1), np.full(1, 100.0))
+    np.testing.assert_allclose(model.released(exact), exact)
