@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     from benchmarks.scoring import Score, result_table
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
-    parser.add_argument("cases", nargs="*", default=CASES, metavar="case", help="ml, mlr, fiml (all)")
+    parser.add_argument(
+        "cases", nargs="*", default=CASES, metavar="case", help="ml, mlr, fiml, wlsmv, wlsmv40 (all)"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="turns of every rival (3)")
     parser.add_argument("--fits", type=int, default=None, help="fits of a rival in one turn (by case)")
     given = parser.parse_args(arguments)
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         "\nms: median (ms_best: fastest) of one fit with standard errors and test statistic, without imports."
     )
-    print("objective_gap: ML discrepancy above the best rival's, by this package's kernels.")
+    print("objective_gap: discrepancy above the best rival's, by this package's kernels.")
     return 0
 
 

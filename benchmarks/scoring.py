@@ -27,7 +27,9 @@ class Score:
     """The discrepancy F = 2(f − f_saturated) of estimates, by this package's kernels on the case's data."""
 
     def __init__(self, case: Case) -> None:
-        self.solved = fit(case.model, case.data, estimator=case.estimator, missing=case.missing).solved
+        self.solved = fit(
+            case.model, case.data, estimator=case.estimator, missing=case.missing, ordered=case.ordered
+        ).solved
 
     def __call__(self, estimates: Mapping[Key, float]) -> float:
         """F at the estimates; NaN where one is missing or Σ is not positive definite."""

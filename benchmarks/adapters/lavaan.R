@@ -1,5 +1,6 @@
 # Fit one model several times in one session; write seconds and estimates as CSV.
-# Arguments: folder (data.csv, model.txt in; seconds.csv, estimates.csv out), estimator, missing, fits, tables
+# Arguments: folder (data.csv, model.txt in; seconds.csv, estimates.csv out), estimator, missing, fits, tables,
+# ordered
 arguments <- commandArgs(trailingOnly = TRUE)
 suppressPackageStartupMessages(library(lavaan))
 folder <- arguments[1]
@@ -7,10 +8,11 @@ estimator <- arguments[2]
 missing <- arguments[3]
 fits <- as.integer(arguments[4])
 tables <- arguments[5] == "tables"
+ordered <- if (arguments[6] == "ordered") TRUE else NULL
 data <- read.csv(file.path(folder, "data.csv"))
 model <- paste(readLines(file.path(folder, "model.txt")), collapse = "\n")
 once <- function() {
-  fit <- sem(model, data, estimator = estimator, missing = missing)
+  fit <- sem(model, data, estimator = estimator, missing = missing, ordered = ordered)
   if (tables) {
     parameterEstimates(fit, standardized = TRUE)
     fitMeasures(fit)

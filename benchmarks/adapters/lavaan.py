@@ -35,7 +35,9 @@ def _run(case: Case, fits: int, tables: str) -> Run:
         folder = Path(name)
         case.data.to_csv(folder / "data.csv", index=False)
         (folder / "model.txt").write_text(case.model, encoding="utf-8")
-        command = [rscript, "--vanilla", str(SCRIPT), name, case.estimator, case.missing, str(fits), tables]
+        ordered = "ordered" if case.ordered else "continuous"
+        command = [rscript, "--vanilla", str(SCRIPT), name]
+        command += [case.estimator, case.missing, str(fits), tables, ordered]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env={**os.environ, **SINGLE_THREAD}
         )

@@ -23,7 +23,9 @@ def _run(case: Case, fits: int, *, tables: bool) -> Run:
     seconds = []
     for _ in range(fits):
         begin = perf_counter()
-        fit = sm.fit(case.model, case.data, estimator=case.estimator, missing=case.missing)
+        fit = sm.fit(
+            case.model, case.data, estimator=case.estimator, missing=case.missing, ordered=case.ordered
+        )
         errors, test = fit.solved.covariance, fit.solved.chi_square
         if tables:
             fit.estimates()

@@ -20,6 +20,8 @@ def run_at(case: Case, fits: int, *, solver: Mapping[str, Any]) -> Run:
     """The same at other options of the solver."""
     if case.missing == "fiml":
         return Run((), {}, "its FIML objective is wrong, so there is nothing to time")
+    if case.ordered:
+        return Run((), {}, "it has no estimator for ordered items")
     import semopy
 
     robust = {"information": "observed", "robust": True} if case.estimator == "MLR" else {}
