@@ -34,7 +34,7 @@ from sem_models.model.ram import RamModel, build_ram
 from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, TableOptions, build_table
 from sem_models.observed.moments import Moments, sample_from_moments
-from sem_models.observed.ordered_items import ordered_items
+from sem_models.observed.ordered_items import ordered_items, warn_two_values
 from sem_models.observed.ordered_sample import sample_of_items
 from sem_models.observed.patterns import complete_patterns
 from sem_models.observed.preparation import chosen_groups, standardized_columns
@@ -151,6 +151,10 @@ def fit(
             has_means=resolved.table.meanstructure, sampling_weights=resolved.rows.sampling_weights,
             normalization=resolved.rows.sampling_weights_normalization, cluster=resolved.rows.cluster,
         )  # fmt: skip
+        explained = [
+            v for v in (*table.variables.indicators, *table.variables.outcomes) if v not in items.codes
+        ]
+        warn_two_values([rows.values for rows in sample.rows or ()], sample.variables, explained)
         if resolved.missing in TWO_STAGE and (aux or not sample.complete):
             from sem_models.observed.two_stage import first_stage
 

@@ -180,6 +180,37 @@ def _warn_many(sizes: Mapping[str, int]) -> None:
         )  # fmt: skip
 
 
+def warn_two_values(values: Sequence[Array], variables: Sequence[str], explained: Sequence[str]) -> None:
+    """Warn of variables of two values that a model explains as if they were continuous.
+
+    values (n, p) by group. A linear model of a yes/no answer has wrong standard errors and a wrong test.
+    """
+    two = []
+    for j, name in enumerate(variables):
+        if name not in explained or any(_several(block[:FEW, j]) for block in values):
+            continue
+        column = np.concatenate([block[:, j] for block in values])
+        if len(np.unique(column[~np.isnan(column)])) == 2:
+            two.append(name)
+    if two:
+        has, it = ("has", "it") if len(two) == 1 else ("have", "them")
+        warnings.warn(
+            f"{quoted(two)} {has} two values only, treated as continuous. Add ordered={two!r}, which takes {it} "
+            "as categories.",
+            UserWarning, stacklevel=3,
+        )  # fmt: skip
+
+
+FEW = 200
+"""Rows looked at first: nearly every variable shows more than two values in them."""
+
+
+def _several(column: Array) -> bool:
+    """Whether a column has more than two values."""
+    low, high = np.fmin.reduce(column, initial=np.inf), np.fmax.reduce(column, initial=-np.inf)
+    return bool(((column > low) & (column < high)).any())
+
+
 def check_categories(
     codes: Array, names: Sequence[str], labels: Mapping[str, tuple[object, ...]], where: str
 ) -> None:

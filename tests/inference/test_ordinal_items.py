@@ -268,6 +268,16 @@ def test_many_categories_and_ordered_covariates_bring_a_warning() -> None:
         sm.fit("F =~ u1 + u2 + u3\nF ~ u4", survey(), ordered=ITEMS)
 
 
+def test_two_categories_taken_as_continuous_bring_a_warning_with_the_remedy() -> None:
+    data = survey()
+    with pytest.warns(UserWarning, match=r"'u4' has two values only.*ordered=\['u4'\]"):
+        sm.fit("F =~ u1 + u2 + u4 + y1", data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sm.fit("F =~ u1 + u2 + u4 + y1", data, ordered=["u4"])
+        sm.fit("F =~ u1 + u2 + u3\nF ~ u4", data)  # a covariate is conditioned on
+
+
 def test_empty_cells_are_counted_in_the_header() -> None:
     data = survey()
     data.loc[(data["u1"] == 1) & (data["u3"] == 5), "u3"] = 4
