@@ -195,8 +195,8 @@ def warn_two_values(values: Sequence[Array], variables: Sequence[str], explained
     if two:
         has, it = ("has", "it") if len(two) == 1 else ("have", "them")
         warnings.warn(
-            f"{quoted(two)} {has} two values only, treated as continuous. Add ordered={two!r}, which takes {it} "
-            "as categories.",
+            f"{quoted(two)} {has} two values only, treated as continuous. Add ordered={two!r}, which takes "
+            f"{it} as categories.",
             UserWarning, stacklevel=3,
         )  # fmt: skip
 
