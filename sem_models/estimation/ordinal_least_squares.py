@@ -1,10 +1,9 @@
 """Least squares on thresholds and correlations of latent responses: f = ½ Σ_g share eᵀ V e.
 
 With Σ, μ and Π the covariances, means and slopes on the covariates that the model implies for the latent
-responses given the covariates, and D the scalings (1 for continuous variables), the statistics are D(τ −
-μ), DΠ,
-the variances of continuous variables, and DΣD off the diagonal. Muthén (1984), Psychometrika 49; the scalings
-are parameters under delta and 1/√diag Σ under theta.
+responses given the covariates, and D the scalings (1 for continuous variables), the statistics are D(τ − μ),
+DΠ, the variances of continuous variables, and DΣD off the diagonal. Muthén (1984), Psychometrika 49; the
+scalings are parameters under delta and 1/√diag Σ under theta.
 """
 
 from __future__ import annotations
@@ -317,8 +316,7 @@ def ordinal_least_squares(ram: RamModel, sample: Sample, kind: str) -> OrdinalLe
         if not (diagonal > 0).all():
             raise DataError(
                 "A correlation of two items is not determined by these data (its variance is zero): their "
-                "table "
-                "is nearly empty. Merge categories, or leave one of the items out."
+                "table is nearly empty. Merge categories, or leave one of the items out."
             )
         weight = 1.0 / diagonal
     else:
@@ -327,8 +325,8 @@ def ordinal_least_squares(ram: RamModel, sample: Sample, kind: str) -> OrdinalLe
                 where = f" in group '{label}'" if label else ""
                 raise DataError(
                     f"WLS needs more rows than statistics: {rows} rows{where} for {moments.layout.size} "
-                    "thresholds "
-                    "and correlations. Use WLSMV, which needs only their variances, or fewer items."
+                    "thresholds and correlations. Use WLSMV, which needs only their variances, or fewer "
+                    "items."
                 )
         weight = np.asarray(np.linalg.inv(moments.gamma), dtype=np.float64)
     return OrdinalLeastSquares(ram, moments.statistics, weight, sample.n_by_group / sample.n_by_group.sum())

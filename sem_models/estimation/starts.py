@@ -20,12 +20,11 @@ def starting_values(
 ) -> Array:  # fmt: skip
     """Parameters (k,) to begin from: the user's values, loadings by instruments, paths by the moments.
 
-    Loadings follow Hägglund (1982, Psychometrika 47, FABIN 2) relative to the marker, kept within a factor
-    of three of the ratio of standard deviations. With `structural`, covariances of constructs are then taken
+    Loadings follow Hägglund (1982, Psychometrika 47, FABIN 2) relative to the marker, kept within a factor of
+    three of the ratio of standard deviations. With `structural`, covariances of constructs are then taken
     from the covariances of their items and paths from those by least squares; without it, half of each
     variance is explained and all paths begin at zero. sample_cov (g, p, p), sample_mean (g, p), divisor n;
-    `known` are values by row of
-    the table that are better known (thresholds).
+    `known` are values by row of the table that are better known (thresholds).
     """
     known = known or {}
     place = {name: i for i, name in enumerate(table.variables.observed)}

@@ -111,6 +111,5 @@ def check_nested(name: str, restricted: Solved, general_name: str, general: Solv
 def _not_nested(name: str, general_name: str) -> str:
     return (
         f"'{name}' is not nested in '{general_name}': no parameters of '{general_name}' imply the moments "
-        "that "
-        f"'{name}' does."
+        f"that '{name}' does."
     )

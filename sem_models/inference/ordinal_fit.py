@@ -2,8 +2,7 @@
 
 Robust: Savalei (2021), Improving fit indices in structural equation modeling with categorical data,
 Multivariate Behavioral Research 56, 390–407. The maximum likelihood discrepancy of the polychoric
-correlations
-is taken at the least-squares estimates, and its expected value under the model from their Γ.
+correlations is taken at the least-squares estimates, and its expected value under the model from their Γ.
 """
 
 from __future__ import annotations
@@ -57,9 +56,8 @@ def ordinal_baseline(solved: Solved) -> ChiSquare:
 
 @dataclass(frozen=True, slots=True)
 class CategoricalMisfit:
-    """ML discrepancy of the correlations (χ²) on df degrees of freedom with its expected value, for the
-    model and
-    for uncorrelated items."""
+    """ML discrepancy of the correlations (χ²) on df degrees of freedom with its expected value, for the model
+    and for uncorrelated items."""
 
     statistic: float
     expected: float
@@ -72,9 +70,8 @@ def categorical_misfit(solved: Solved) -> CategoricalMisfit | None:
     """None with continuous variables or covariates among the items, and without positive definite matrices.
 
     The residuals' part in Γ leaves out what thresholds contribute to the estimates, and the baseline's
-    expected
-    value adds up Γ / share, as the reference does; with one group, or thresholds of their own in each, the
-    former changes nothing.
+    expected value adds up Γ / share, as the reference does; with one group, or thresholds of their own in
+    each, the former changes nothing.
     """
     sample = solved.sample
     objective, point = parts_of(solved)

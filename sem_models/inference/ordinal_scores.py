@@ -1,9 +1,8 @@
 """Factor scores from ordered items: the most likely values of the latent variables given a row's answers.
 
-"regression" is the mode of the posterior (empirical Bayes modal, EBM): Σ log P(answer | η) − ½ (η − α)ᵀ
-Ψ⁻¹ (η −
-α); "bartlett" the maximum of the first term alone. Answers are taken as independent given η, so that residual
-covariances of items do not enter (as in lavaan).
+"regression" is the mode of the posterior (empirical Bayes modal, EBM): Σ log P(answer | η) − ½ (η − α)ᵀ Ψ⁻¹
+(η − α); "bartlett" the maximum of the first term alone. Answers are taken as independent given η, so that
+residual covariances of items do not enter (as in lavaan).
 """
 
 from __future__ import annotations

@@ -32,8 +32,7 @@ ScaledKind = Literal["satorra.bentler", "scaled.shifted", "mean.var.adjusted"]
 @dataclass(frozen=True, slots=True)
 class Projection:
     """By group: slopes J (r', k) and weight V (r', r'), or its diagonal (r',), of the moments explained;
-    inverse
-    is A⁻¹ (k, k)."""
+    inverse is A⁻¹ (k, k)."""
 
     slopes: tuple[Array, ...]
     weight: tuple[Array, ...]

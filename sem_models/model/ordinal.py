@@ -3,8 +3,7 @@
 Behind an ordered item stands a normal latent response y*; only thresholds and correlations of the responses
 are seen, so their scale is set by convention. Under "delta" the scaling Δ = 1/SD(y*) is 1 and the residual
 variance what is left; under "theta" the residual variance is 1 and Δ follows (Muthén & Asparouhov, 2002,
-Mplus
-Web Notes 4).
+Mplus Web Notes 4).
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ class Layout:
     """Where each statistic of a group stands, in lavaan's order.
 
     Thresholds of ordered variables and negative means of continuous ones, variable by variable; slopes on the
-    covariates, covariate by covariate; variances of the continuous variables; covariances of the pairs
-    (0, 1), (0, 2), …, (1, 2), … .
-    n_categories (p,) is 1 for a continuous variable; th_variable, th_number (t,) the variable and number of a
-    threshold (0 for a mean); slope_variable, slope_covariate (p c,); variances (v,); first, second (r,).
+    covariates, covariate by covariate; variances of the continuous variables; covariances of the pairs (0,
+    1), (0, 2), …, (1, 2), … . n_categories (p,) is 1 for a continuous variable; th_variable, th_number (t,)
+    the variable and number of a threshold (0 for a mean); slope_variable, slope_covariate (p c,); variances
+    (v,); first, second (r,).
     """
 
     n_categories: tuple[int, ...]
@@ -87,9 +86,8 @@ class OrdinalPart:
     """What a model needs beside A, S and m to imply the statistics of its ordered items.
 
     y (p,) positions of the variables whose statistics are seen, x (c,) of the covariates conditioned on;
-    theta
-    says which parameterization; tau (g, t) and scale (g, p) hold the fixed thresholds and scalings; passed
-    says that an ordered variable predicts others, so that its residual variance matters to them.
+    theta says which parameterization; tau (g, t) and scale (g, p) hold the fixed thresholds and scalings;
+    passed says that an ordered variable predicts others, so that its residual variance matters to them.
     """
 
     layout: Layout

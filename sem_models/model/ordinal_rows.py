@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 def check_ordinal_rows(syntax: Syntax, options: TableOptions) -> None:
     """Raise SpecError for thresholds and scalings of variables that are not ordered, or beyond the
-    categories,
-    and for free parameters that the parameterization derives from others."""
+    categories, and for free parameters that the parameterization derives from others."""
     categories = options.categories
     theta = options.parameterization == "theta"
     for f in syntax.formulas:
@@ -59,8 +58,7 @@ def check_ordinal_rows(syntax: Syntax, options: TableOptions) -> None:
     if categories and "residuals" in options.group_equal and not theta:
         raise SpecError(
             "Equal residuals (group_equal='residuals', the level 'strict') need parameterization='theta': "
-            "under "
-            "delta the residual variances of ordered items are not parameters."
+            "under delta the residual variances of ordered items are not parameters."
         )
 
 

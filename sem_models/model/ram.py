@@ -29,10 +29,9 @@ class Slots:
 
     kind (n,) DIRECTED, SYMMETRIC or MEAN; row, col (n,) positions, for A[row, col] col → row; ordered items
     add THRESHOLD and SCALING, which Σ and μ do not feel: number (n,) is then the place among thresholds or
-    scalings, elsewhere it is col;
-    weight (n,) 1 for directed and off-diagonal entries, ½ for variances, 0 for the others, so that
-    ∂Σ/∂slot = weight (z_a z_bᵀ + z_b z_aᵀ) with z the columns of [L Mᵀ]; left, right (n,) are a and b;
-    free (g, n) index into the free rows, or −1 where the entry is fixed in that group.
+    scalings, elsewhere it is col; weight (n,) 1 for directed and off-diagonal entries, ½ for variances, 0 for
+    the others, so that ∂Σ/∂slot = weight (z_a z_bᵀ + z_b z_aᵀ) with z the columns of [L Mᵀ]; left, right (n,)
+    are a and b; free (g, n) index into the free rows, or −1 where the entry is fixed in that group.
     """
 
     kind: IntArray
@@ -194,8 +193,7 @@ class Places:
 
     filled: for A, S and m, flat positions and the free row that fills each; sources: variables with outgoing
     paths; spread: group, slot and free row of every free entry; one_to_one: slots are the free rows of the
-    only
-    group, in order; unreduced: the parameters are the free rows; stated: as filled, for thresholds and
+    only group, in order; unreduced: the parameters are the free rows; stated: as filled, for thresholds and
     scalings.
     """
 

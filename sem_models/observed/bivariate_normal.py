@@ -98,9 +98,8 @@ def _moderate(h: Array, k: Array, rho: Array, n: int) -> Array:
 def _steep(h: Array, k: Array, rho: Array) -> Array:
     """The same near |ρ| = 1: the integral from there to ρ, its leading terms in closed form.
 
-    With s = √(1 − r²), the integrand exp(−(h − k)²/2s² − h k/(1 + √(1 − s²))) / √(1 − s²) is expanded in
-    s² at
-    0, the expansion integrated exactly, and the rest, small and smooth, by quadrature.
+    With s = √(1 − r²), the integrand exp(−(h − k)²/2s² − h k/(1 + √(1 − s²))) / √(1 − s²) is expanded in s²
+    at 0, the expansion integrated exactly, and the rest, small and smooth, by quadrature.
     """
     sign = np.where(rho < 0, -1.0, 1.0)
     other = sign * k

@@ -93,8 +93,7 @@ def _named(ordered: Any, endogenous: Sequence[str], exogenous: Sequence[str]) ->
     if covariates:
         warnings.warn(
             f"{quoted(covariates)} in ordered=: exogenous covariates are conditioned on, so their numbers "
-            "are "
-            "used as they are. For categories without a scale use dummy variables.",
+            "are used as they are. For categories without a scale use dummy variables.",
             UserWarning, stacklevel=4,
         )  # fmt: skip
     return set(names)
@@ -147,8 +146,7 @@ def _numbers(column: pd.Series, name: str) -> tuple[Array, list[object]]:
         raise DataError(
             f"'{name}' is ordered but has codes that are no whole numbers: row{'s' if len(rows) > 1 else ''} "
             f"{', '.join(map(str, rows))} (counted from 1). Recode its categories as 1, 2, …, or leave it "
-            "out "
-            "of ordered= to treat it as continuous."
+            "out of ordered= to treat it as continuous."
         )
     every, position = np.unique(answered, return_inverse=True)
     out = np.full(len(values), np.nan)

@@ -115,8 +115,7 @@ def _check_rows(n: int, p: int, label: str, group: str | None) -> None:
         shown = str(n) if n >= 5 or group is None else "fewer than 5"
         raise DataError(
             f"There are {shown} usable rows{where_is(label, group)} for {p} variables; their correlations "
-            "need "
-            "more rows than variables. Use fewer items, merge groups, or use missing='pairwise'."
+            "need more rows than variables. Use fewer items, merge groups, or use missing='pairwise'."
         )
 
 

@@ -51,8 +51,7 @@ class OrdinalMoments:
         n = sum(self.empty)
         return (
             f"{n} pair{'s' if n > 1 else ''} of ordered items with an empty cell: merging rare categories "
-            "makes "
-            f"{'their correlations' if n > 1 else 'its correlation'} safer."
+            f"makes {'their correlations' if n > 1 else 'its correlation'} safer."
         )
 
 
