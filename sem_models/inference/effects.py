@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from sem_models.estimation.kernels import Implied
+from sem_models.inference.product_metric import latent_products
 from sem_models.inference.standardized import variance_jacobian
 from sem_models.model.ram import DIRECTED, Array, RamModel
 from sem_models.model.table import ParameterTable
@@ -42,6 +43,7 @@ def effects(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -> l
     place = {name: i for i, name in enumerate(ram.variables)}
     a_mat = ram.matrices(free)[0]
     d_variance = variance_jacobian(ram, at)
+    products = latent_products(ram.variables, ram.n_observed)
     out: list[Effect] = []
     for g in range(ram.n_groups):
         paths = {
@@ -73,7 +75,8 @@ def effects(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -> l
                     rest = (total - direct[2], slope - direct[3]) if direct else (total, slope)
                     rows.append(("total indirect", "", *rest))
                 rows.append(("total", "", total, slope))
-                scale, relative = _scale(at, d_variance, g, place[source], place[target])
+                units = products.get(source, (place[source],))
+                scale, relative = _scale(at, d_variance, g, units, place[target])
                 for kind, path, value, jac in rows:
                     out.append(
                         Effect(
@@ -121,13 +124,17 @@ def _total(ram: RamModel, at: Implied, g: int, source: int, target: int) -> tupl
     return float(at.total[g, target, source]), slope
 
 
-def _scale(at: Implied, d_variance: Array, g: int, source: int, target: int) -> tuple[float, Array]:
-    """sd(source)/sd(target) and the derivative of its logarithm."""
-    var_source, var_target = at.cov_all[g, source, source], at.cov_all[g, target, target]
-    if var_source <= 0 or var_target <= 0:
+def _scale(
+    at: Implied, d_variance: Array, g: int, units: tuple[int, ...], target: int
+) -> tuple[float, Array]:
+    """Π sd(units) / sd(target), a latent product in its factors' units, and its logarithmic derivative."""
+    variance = np.diagonal(at.cov_all[g])
+    if variance[target] <= 0 or (variance[list(units)] <= 0).any():
         return np.nan, np.zeros(d_variance.shape[-1])
-    relative = 0.5 * (d_variance[g, source] / var_source - d_variance[g, target] / var_target)
-    return float(np.sqrt(var_source / var_target)), relative
+    relative = -0.5 * d_variance[g, target] / variance[target]
+    for i in units:
+        relative = relative + 0.5 * d_variance[g, i] / variance[i]
+    return float(np.sqrt(np.prod(variance[list(units)]) / variance[target])), relative
 
 
 def _reaches(children: dict[str, list[str]], source: str, target: str) -> bool:

@@ -28,6 +28,19 @@ class ProductRow:
     power: int
 
 
+def latent_products(names: tuple[str, ...], n_observed: int) -> dict[str, tuple[int, ...]]:
+    """The latent products by name, with the places of their factors among the variables.
+
+    names are those of all variables, the n_observed observed ones first.
+    """
+    place = {name: i for i, name in enumerate(names)}
+    return {
+        name: tuple(place[part] for part in name.split(":"))
+        for name in names[n_observed:]
+        if ":" in name and all(part in place for part in name.split(":"))
+    }
+
+
 @lru_cache(maxsize=32)
 def product_rows(table: ParameterTable, names: tuple[str, ...]) -> tuple[ProductRow, ...]:
     """Paths from latent products ("X:Z") and their variances and covariances, one entry for each product.
@@ -35,11 +48,7 @@ def product_rows(table: ParameterTable, names: tuple[str, ...]) -> tuple[Product
     Loadings and means stay in the standard deviation of the product itself.
     """
     place = {name: i for i, name in enumerate(names)}
-    products = {
-        name: tuple(place[part] for part in name.split(":"))
-        for name in table.variables.latent
-        if ":" in name and all(part in place for part in name.split(":"))
-    }
+    products = latent_products(names, len(names) - len(table.variables.latent))
     found = []
     for r, row in enumerate(table.rows):
         ends = {"~": [(row.rhs, 1)], "~~": [(row.lhs, -1), (row.rhs, -1)]}.get(row.op, [])

@@ -12,6 +12,7 @@ from sem_models.estimation import kernels
 from sem_models.estimation.batches import Batch
 from sem_models.estimation.refit import filled
 from sem_models.inference.effects import Effect
+from sem_models.inference.product_metric import latent_products
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable
 
@@ -54,11 +55,14 @@ def _rows(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: str) 
     a_mat, s_mat, m_vec = _matrices(ram, drawn)
     place = {name: i for i, name in enumerate(ram.variables)}
     out = np.empty((len(drawn.free), len(table.rows)))
-    sd = residual = None
+    sd = residual = unit = None
     if metric != "raw":
         at = kernels.implied(a_mat, s_mat, m_vec, ram.n_observed, ram.places.sources)
         sd = _deviations(at.cov_all, ram, metric)
         residual = np.where(sd == 1.0, 1.0, np.sqrt(np.abs(np.diagonal(s_mat, axis1=-2, axis2=-1))))
+        unit = _units(sd, ram)
+        for name in latent_products(ram.variables, ram.n_observed):
+            residual[..., place[name]] = unit[..., place[name]]
     for r, row in enumerate(table.rows):
         g, i = row.block - 1, place[row.lhs]
         j = place[row.rhs] if row.rhs else i
@@ -66,16 +70,27 @@ def _rows(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: str) 
             value, scale = m_vec[:, g, i], 1.0 / sd[:, g, i] if sd is not None else 1.0
         elif row.op == "~~":
             value, scale = s_mat[:, g, i, j], 1.0
-            if sd is not None and residual is not None:
-                by = sd[:, g, i] ** 2 if i == j else residual[:, g, i] * residual[:, g, j]
+            if unit is not None and residual is not None:
+                by = unit[:, g, i] ** 2 if i == j else residual[:, g, i] * residual[:, g, j]
                 with np.errstate(divide="ignore", invalid="ignore"):
                     scale = 1.0 / by
         else:
             to, source = (j, i) if row.op == "=~" else (i, j)
             value = a_mat[:, g, to, source]
-            scale = sd[:, g, source] / sd[:, g, to] if sd is not None else 1.0
+            if sd is None or unit is None:
+                scale = 1.0
+            else:
+                scale = (sd if row.op == "=~" else unit)[:, g, source] / sd[:, g, to]
         out[:, r] = value * scale
     return np.concatenate([out, _defined(table, out)], axis=1)
+
+
+def _units(sd: Array, ram: RamModel) -> Array:
+    """Standard deviations (b, g, v), of a latent product the product of its factors'."""
+    unit = sd.copy()
+    for name, factors in latent_products(ram.variables, ram.n_observed).items():
+        unit[..., ram.variables.index(name)] = np.prod(sd[..., list(factors)], axis=-1)
+    return unit
 
 
 def _deviations(cov_all: Array, ram: RamModel, metric: str) -> Array:
@@ -107,6 +122,7 @@ def _effects(ram: RamModel, effects: Sequence[Effect], drawn: Replicates, standa
     a_mat, s_mat, m_vec = _matrices(ram, drawn)
     at = kernels.implied(a_mat, s_mat, m_vec, ram.n_observed, ram.places.sources)
     sd = np.sqrt(np.maximum(np.diagonal(at.cov_all, axis1=-2, axis2=-1), 0.0))
+    unit = _units(sd, ram)
     place = {name: i for i, name in enumerate(ram.variables)}
     out = np.empty((len(drawn.free), len(effects)))
     for e, effect in enumerate(effects):
@@ -120,6 +136,6 @@ def _effects(ram: RamModel, effects: Sequence[Effect], drawn: Replicates, standa
             value = np.prod([a_mat[:, g, to, frm] for frm, to in pairwise(names)], axis=0)
         if standardized:
             with np.errstate(divide="ignore", invalid="ignore"):
-                value = value * sd[:, g, source] / sd[:, g, target]
+                value = value * unit[:, g, source] / sd[:, g, target]
         out[:, e] = value
     return out

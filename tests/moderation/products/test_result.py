@@ -8,6 +8,10 @@ import pytest
 
 import sem_models as sm
 from sem_models.errors import SpecError
+from sem_models.estimation.kernels import implied
+from sem_models.inference.effects import effects
+from sem_models.inference.replicates import Replicates, effect_replicates, row_replicates
+from sem_models.inference.standardized import standardize
 from sem_models.moderation.products.result import ProductModeration
 
 from .conftest import MODEL, customers
@@ -35,6 +39,33 @@ def test_the_standardized_interaction_has_the_units_of_its_factors(result: Produ
     assert table.loc[("X:Z", "~~", "X:Z"), "std_all"] == pytest.approx(own)
 
 
+def test_effects_have_the_same_units(result: ProductModeration) -> None:
+    table = result.fit.effects().set_index(["source", "target", "kind"])
+    exact = result.standardized(errors="delta").set_index(["lhs", "op", "rhs"])
+    for product in ("X:Z", "X:t"):
+        row = table.loc[(product, "Y", "total")]
+        assert row["est_std"] == pytest.approx(exact.loc[("Y", "~", product), "est_std"])
+        assert row["se_std"] == pytest.approx(exact.loc[("Y", "~", product), "se"])
+
+
+def test_a_replicate_is_standardized_like_the_fit(result: ProductModeration) -> None:
+    solved = result.fit.solved
+    effects_of = effects(solved.table, solved.ram, solved.point.free, solved.point.at)
+    rng = np.random.default_rng(3)
+    drawn = solved.point.free * (1 + 0.02 * rng.normal(size=(4, solved.ram.n_free)))
+    replicates = Replicates(drawn, None)
+    for metric in ("std_all", "std_lv"):
+        rows = row_replicates(solved.table, solved.ram, replicates, metric)
+        for b, free in enumerate(drawn):
+            at = implied(*solved.ram.matrices(free), solved.ram.n_observed, solved.ram.places.sources)
+            expected = standardize(solved.table, solved.ram, free, at, metric)  # type: ignore[arg-type]
+            assert rows[b] == pytest.approx(expected.value)
+    found = effect_replicates(solved.ram, effects_of, replicates, standardized=True)
+    at = implied(*solved.ram.matrices(drawn[0]), solved.ram.n_observed, solved.ram.places.sources)
+    expected = [e.standardized for e in effects(solved.table, solved.ram, drawn[0], at)]
+    assert found[0] == pytest.approx(expected)
+
+
 def test_errors_of_the_standardized_interaction(result: ProductModeration) -> None:
     """By the delta method they are those of central differences; rescaled ones are the product's own."""
     solved = result.fit.solved
@@ -48,8 +79,6 @@ def test_errors_of_the_standardized_interaction(result: ProductModeration) -> No
             params[k] += side
             point = solved.objective.at(params)
             assert point is not None
-            from sem_models.inference.standardized import standardize
-
             ends.append(standardize(solved.table, solved.ram, point.free, point.at).value[row])
         slope[k] = (ends[0] - ends[1]) / (2 * h)
     assert exact.jacobian[row] @ solved.ram.reduction == pytest.approx(slope, abs=1e-6)
