@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NOTEBOOKS = (
     "01_screen_the_survey", "02_measure_and_structure", "03_moderation_by_activity", "04_latent_moderation",
     "05_visits_and_calls", "06_scorecard", "07_trade_off", "08_profiles",
+    "10_servuction", "11_priorities_and_necessity", "12_replication",
 )  # fmt: skip
 DEMO = (*NOTEBOOKS[:4], "06_scorecard")
 """The notebooks that the demo runs; the others are run by name."""
@@ -118,7 +119,7 @@ def demo(out: Annotated[str, typer.Option(help="Folder for all that is written."
     steps = len(DEMO) + 1
     for step, name in enumerate(DEMO, 1):
         typer.echo(f"[{step}/{steps}] notebook {name} …")
-        files += runs.run(home / f"{name}.ipynb", {"data": EXAMPLE}, folder / "notebooks").outputs
+        files += runs.run(home / f"{name}.ipynb", {}, folder / "notebooks").outputs
     typer.echo(f"[{steps}/{steps}] report …")
     study = _study(file.path, model="b2b_service", moderator="active")
     files += _files(study.write(folder / "report", progress=lambda part: typer.echo(f"        {part}")))

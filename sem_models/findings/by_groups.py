@@ -27,11 +27,13 @@ def parts_by_groups(spec: str | ModelSpec, data: Any, **options: Any) -> pd.Data
     found = []
     for column in dict.fromkeys(g.column for g in spec.groups):
         group = next(g for g in spec.groups if g.column == column)
-        kept = _claims(spec, [p for c in spec.claims for p in c.parts if _column(p, spec.groups) == column])
+        kept = _claims(
+            spec, [p for c in spec.claims for p in c.parts if group_column(p, spec.groups) == column]
+        )
         if kept:
             only = spec.model_copy(update={"groups": (group,), "claims": kept})
             found.append(scorecard(only, data, **options).table().assign(groups=column))
-    rest = _claims(spec, [p for c in spec.claims for p in c.parts if not _column(p, spec.groups)])
+    rest = _claims(spec, [p for c in spec.claims for p in c.parts if not group_column(p, spec.groups)])
     if rest:
         found.append(
             scorecard(spec.model_copy(update={"claims": rest}), data, **options).table().assign(groups="")
@@ -49,7 +51,7 @@ def _claims(spec: ModelSpec, parts: list[ClaimPart]) -> tuple[Claim, ...]:
     return tuple(c.model_copy(update={"parts": own}) for c, own in kept if own)
 
 
-def _column(part: ClaimPart, groups: tuple[Group, ...]) -> str:
+def group_column(part: ClaimPart, groups: tuple[Group, ...]) -> str:
     """The column of groups whose values end the part's labels; "" where none does."""
     if not part.expression:
         return ""

@@ -69,7 +69,7 @@ class Replication:
         (one-sided; Simonsohn, 2015), small_telescopes_power: to find so if there is no effect;
         power_at_original: of the new study at the original's size; verdict and reason.
 
-        Replicated: the same sign, the new interval excludes 0, and the original lies in the prediction
+        Replicated: both intervals exclude 0 on the same side, and the original lies in the prediction
         interval. Not replicated: the new interval lies on the other side of 0, or the effect is smaller than
         small_effect. Else undecided.
         """
@@ -200,6 +200,8 @@ def compare_estimates(
         verdict, reason = "not replicated", "The new interval lies on the other side of 0."
     elif smaller < ALPHA:
         verdict, reason = "not replicated", "Smaller than an effect the original study could have found."
+    elif abs(original) <= z * original_se:
+        verdict, reason = "undecided", "The original itself is not clear of 0."
     elif same and (low > 0 or high < 0) and inside:
         verdict, reason = "replicated", "Same sign, clear of 0, and as large as expected."
     elif not inside:

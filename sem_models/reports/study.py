@@ -257,6 +257,22 @@ class Study:
             found.write(rows, ids=self.frame[ids], pseudonymize=pseudonymize)
         return section(self, found)
 
+    def servuction(self) -> Section:
+        """Do the claims hold, by groups, and do two waves measure alike?"""
+        return self._section("servuction")
+
+    def priorities(self, target: str = "BI") -> Section:
+        """What weighs for a target, how well is it done, and what is it never reached without?"""
+        from sem_models.reports.findings import priorities
+
+        return priorities.section(self, target)
+
+    def replication(self, studies: str, published: str | None = None) -> Section:
+        """Do published figures hold here, and what do the studies in a column say together?"""
+        from sem_models.reports.findings import replication
+
+        return replication.section(self, studies, published)
+
     def _section(self, name: str) -> Section:
         if name not in self._done:
             module = import_module(f"sem_models.reports.findings.{name}")
@@ -417,10 +433,11 @@ def _check_sizes(frame: pd.DataFrame, spec: ModelSpec, moderator: str, missing: 
 
 
 def _data_path(data: str | Path) -> Path:
-    if str(data) == "example":
-        from sem_models import examples
+    from sem_models.runs.data import example_path
 
-        return Path(examples.path())
+    bundled = example_path(data)
+    if bundled is not None:
+        return bundled
     return Path(data)
 
 

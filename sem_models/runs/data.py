@@ -35,15 +35,24 @@ class DataFile:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def example_path(data: str | Path) -> Path | None:
+    """File of the bundled example that "example" or "example:NAME" means; None for anything else."""
+    name = str(data).removeprefix(EXAMPLE)
+    if not str(data).startswith(EXAMPLE) or (name and not name.startswith(":")):
+        return None
+    from sem_models import examples
+
+    return Path(examples.path(name.removeprefix(":")) if name else examples.path())
+
+
 def data_file(data: str | Path) -> DataFile:
-    """The survey file of this path, relative to the working directory; "example" is the bundled one.
+    """The survey file of this path, relative to the working directory, or a bundled example's.
 
     Raises DataError when there is none or it cannot be opened.
     """
-    if str(data) == EXAMPLE:
-        from sem_models import examples
-
-        return DataFile(Path(examples.path()), simulated=True)
+    bundled = example_path(data)
+    if bundled is not None:
+        return DataFile(bundled, simulated=True)
     path = Path(data).expanduser().absolute()
     if path.is_dir():
         raise DataError(f"'{data}' is a folder.\n  Name the survey file in it.")

@@ -18,7 +18,7 @@ from typing import Any
 from sem_models import errors
 from sem_models.errors import DataError, SEMError, SpecError
 from sem_models.runs.crash import masked
-from sem_models.runs.data import EXAMPLE, DataFile, data_file
+from sem_models.runs.data import DataFile, data_file, example_path
 from sem_models.runs.parameters import check, read_parameters
 
 _VERSIONS = ("numpy", "scipy", "pandas", "altair", "papermill")
@@ -108,7 +108,7 @@ def plan(notebook: str | Path, parameters: Mapping[str, Any], out: str | Path) -
     if "data" in defaults:
         named = values.get("data", defaults["data"])
         data = data_file(named)
-        if "data" in values and str(named) != EXAMPLE:
+        if "data" in values and example_path(named) is None:
             values["data"] = str(data.path)
     if (folder / source.name).resolve() == source.resolve():
         raise SpecError(f"The run would overwrite its own notebook in {folder}.\n  Choose another folder.")

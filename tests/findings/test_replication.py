@@ -46,6 +46,7 @@ def test_criteria_by_hand() -> None:
         ((-0.5, 0.1), (0.3, 0.05), "not replicated"),
         ((0.5, 0.2), (0.02, 0.05), "not replicated"),  # smaller than the original could have found
         ((0.5, 0.1), (0.2, 0.2), "undecided"),
+        ((0.15, 0.1), (0.25, 0.05), "undecided"),  # the original is none
         ((0.5, 0.05), (0.25, 0.05), "undecided"),  # clear of 0, but half the size
     ],
 )

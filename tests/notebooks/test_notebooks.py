@@ -33,13 +33,23 @@ OWN_PARAMETERS = {
     "08_profiles": [
         "data", "model", "schema", "method", "estimator", "missing", "levers", "rows", "ids", "out",
     ],
+    "10_servuction": ["data", "model", "schema", "estimator", "missing", "out"],
+    "11_priorities_and_necessity": ["data", "model", "schema", "target", "estimator", "missing", "out"],
+    "12_replication": [
+        "data", "model", "schema", "studies", "published", "estimator", "missing", "out",
+    ],
 }  # fmt: skip
 DEFAULTS = {
     "data": "example", "model": "b2b_service", "schema": None, "moderator": "active",
     "reference_group": None, "interactions": "EDS:ACT", "method": "dblcent", "estimator": "MLR",
     "missing": "fiml", "out": None, "outcome": "PV", "takes": "EDS", "gives": "OPS", "costs": None,
-    "target": None, "levers": "onsite_visits", "rows": None, "ids": None,
+    "target": None, "levers": "onsite_visits", "rows": None, "ids": None, "studies": "active",
+    "published": None,
 }  # fmt: skip
+OWN_DEFAULTS = {
+    "10_servuction": {"data": "example:servuction", "model": "servuction"},
+    "11_priorities_and_necessity": {"target": "BI"},
+}
 # A namespace is a name, not an address that is visited.
 NAMESPACE = "http://www.w3.org/2000/svg"
 # Answers of one customer side by side that would give the row away.
@@ -81,7 +91,9 @@ def test_parameters_have_types_defaults_and_help(name: str) -> None:
     names = OWN_PARAMETERS.get(name, SHARED_PARAMETERS)
     assert [p.name for p in parameters] == names
     assert all(p.type == "str" and p.help for p in parameters)
-    assert {p.name: p.default for p in parameters} == {n: DEFAULTS[n] for n in names}
+    assert {p.name: p.default for p in parameters} == {
+        n: (DEFAULTS | OWN_DEFAULTS.get(name, {}))[n] for n in names
+    }
     assert "simulated" in parameters[0].help
 
 
@@ -97,8 +109,13 @@ def test_papermill_sees_the_same_parameters(name: str) -> None:
 def executed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResult]:
     """All of them on the example, with the smaller of the two models."""
     out = tmp_path_factory.mktemp("executed")
-    given = {"model": "b2b_service_core"}
-    return {name: run(FOLDER / f"{name}.ipynb", given, out / name, progress=False) for name in NOTEBOOKS}
+    core = {"model": "b2b_service_core"}
+    return {
+        name: run(
+            FOLDER / f"{name}.ipynb", {} if "model" in OWN_DEFAULTS.get(name, {}) else core, out / name, progress=False
+        )
+        for name in NOTEBOOKS
+    }  # fmt: skip
 
 
 def _texts(executed: dict[str, RunResult]) -> dict[Path, str]:
