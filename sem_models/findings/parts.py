@@ -147,22 +147,25 @@ def _interaction(part: ClaimPart, fits: ClaimFits, rules: Rules) -> Evidence:
 
 
 def same_moderator(spec: ModelSpec, chosen: Moderation) -> tuple[Moderation, ...]:
-    """The interactions estimated together: those of the same outcome and moderator.
+    """The interactions estimated together: same outcome and moderator, of services or of records.
 
-    A three-way one comes with the products of two of its variables.
+    A three-way one comes with the products of two of its variables. Those of service records come with those
+    of the services: visits follow poor operations, so that without operations by activity a part of it would
+    pass for visits by activity.
     """
-    if chosen.second:
-        of = set(chosen.ends)
-        return tuple(m for m in spec.moderations if m.outcome == chosen.outcome and set(m.ends) <= of)
-    return tuple(
-        m for m in spec.moderations
-        if m.outcome == chosen.outcome and m.moderator == chosen.moderator and not m.second
-        and (m.predictor in _constructs(spec)) == (chosen.predictor in _constructs(spec))
-    )  # fmt: skip
+    services = {c.id for c in spec.constructs if c.role != "moderator"}
+    of = set(chosen.ends) if chosen.second else {chosen.moderator}
 
+    def belongs(m: Moderation) -> bool:
+        if m.outcome != chosen.outcome or (m.second and not chosen.second):
+            return False
+        if m.predictor in services and chosen.predictor not in services:
+            return m.moderator in of
+        if chosen.second:
+            return set(m.ends) <= of
+        return m.moderator in of and (m.predictor in services) == (chosen.predictor in services)
 
-def _constructs(spec: ModelSpec) -> set[str]:
-    return {c.id for c in spec.constructs}
+    return tuple(m for m in spec.moderations if belongs(m))
 
 
 def _conditional_source(part: ClaimPart, fits: ClaimFits) -> Any:

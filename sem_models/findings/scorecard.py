@@ -131,7 +131,7 @@ def scorecard(
     for claim in spec.claims:
         for part in claim.parts:
             if part.effect == "any":
-                found[f"{claim.id}.{part.part}"] = _any(part.of, found, judged_by)
+                found[f"{claim.id}.{part.part}"] = one_of(part.of, found, judged_by)
     rows = _naming_the_unsupported(_rows(spec, found, judged_by))
     provenance = {**plain.provenance, "rules": judged_by.model_dump(), "claims": spec.hash}
     return Scorecard(
@@ -164,7 +164,7 @@ def rules_of(spec: ModelSpec, given: Rules | Mapping[str, Any] | None) -> Rules:
         ) from None
 
 
-def _any(
+def one_of(
     of: tuple[str, ...], found: Mapping[str, tuple[Evidence, Judgement]], rules: Rules
 ) -> tuple[Evidence, Judgement]:
     """Whether one of several parts holds, each with its p value adjusted for their number."""

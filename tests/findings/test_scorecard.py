@@ -14,7 +14,7 @@ from sem_models import examples
 from sem_models.errors import DataError, SpecError
 from sem_models.findings.evidence import VERDICTS
 from sem_models.findings.fits import ClaimFits
-from sem_models.findings.parts import headroom
+from sem_models.findings.parts import headroom, same_moderator
 from sem_models.findings.preregistration import read_preregistration
 from sem_models.findings.scorecard import COLUMNS, Scorecard
 
@@ -139,3 +139,31 @@ def test_the_chart_says_the_verdicts(card: Scorecard) -> None:
     title = scorecard_title(card.table())
     assert title.startswith("Of 13 claims")
     assert card.chart().to_dict()["title"]["text"]
+
+
+def test_interactions_of_records_are_estimated_with_those_of_the_services() -> None:
+    """Visits follow poor operations: operations by activity must not pass for visits by activity."""
+    spec = sm.load("b2b_service")
+    by_product = {m.product: m for m in spec.moderations}
+    both = {"EDS:ACT", "OPS:ACT"}
+    assert {m.product for m in same_moderator(spec, by_product["EDS:ACT"])} == both
+    visits = same_moderator(spec, by_product["onsite_visits:ACT"])
+    assert {m.product for m in visits} == both | {"onsite_visits:ACT"}
+    prior = same_moderator(spec, by_product["OPS:PV_PRIOR"])
+    assert {m.product for m in prior} == {"EDS:PV_PRIOR", "OPS:PV_PRIOR"}
+    three = {m.product for m in same_moderator(spec, by_product["onsite_visits:ACT:PV_PRIOR"])}
+    assert three >= both | {
+        "EDS:PV_PRIOR",
+        "onsite_visits:PV_PRIOR",
+        "ACT:PV_PRIOR",
+        "onsite_visits:ACT:PV_PRIOR",
+    }
+    assert not {"EDS:OPS", "EDS:tenure_years"} & three
+
+
+def test_different_responses_are_read_off_interactions_alone() -> None:
+    """A visit that does the same harm to all is no difference between customers."""
+    spec = sm.load("b2b_service")
+    parts = {f"{claim.id}.{part.part}": part for claim in spec.claims for part in claim.parts}
+    for name in parts["C12.MIX"].of:
+        assert parts[name].effect in ("interaction", "difference"), name
