@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cases", nargs="*", default=names, choices=names, metavar="CASE")
     parser.add_argument("--log", type=Path, default=None, help="keep results there, and go on from them")
     parser.add_argument("--page", type=Path, default=None, help="write the table there as Markdown")
+    parser.add_argument("--no-draws", action="store_true", help="the page from the log alone")
     given = parser.parse_args(arguments)
     chosen = [case for case in cases() if case.name in given.cases]
     found = stored(given.log) if given.log else []
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         for first in range(0, given.samples, BLOCK)
         for case in chosen
         for number in range(first, min(first + BLOCK, given.samples))
-        if (case.name, number) not in done
+        if not given.no_draws and (case.name, number) not in done
     ]
     for case, number in tqdm(left, desc="claims", unit="sample", delay=2):
         results = judge_sample(case, number, n=given.n, seed=given.seed)
