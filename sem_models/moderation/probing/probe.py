@@ -177,6 +177,8 @@ class Probing:
             if len(groups) > 1:
                 raise SpecError(f"Name group=: the model has the groups {', '.join(groups)}.")
             return 0
+        if groups == ("",):
+            raise SpecError(f"group='{label}': the model has no groups.")
         if str(label) not in groups:
             raise SpecError(
                 f"group='{label}' is not a group. {did_you_mean(str(label), groups, noun='groups')}"
@@ -209,6 +211,13 @@ def probe(fit: Fit, *, products: Mapping[str, Sequence[str]] | None = None) -> P
     Predictors written "x:z" need nothing; `products` names columns or latent variables that are products made
     by hand, with their factors: sm.probe(fit, products={"EDSxACT": ("EDS", "ACT")}).
     """
+    from sem_models.inference.result import Fit
+
+    if not isinstance(fit, Fit):
+        raise SpecError(
+            f"probe() takes a result of sm.fit, not {type(fit).__name__}. A result of sm.moderate "
+            "has the same methods itself."
+        )
     if not fit.status.converged:
         from sem_models.errors import ConvergenceError
 

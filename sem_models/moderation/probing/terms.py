@@ -160,6 +160,8 @@ def _products(table: ParameterTable, given: Mapping[str, Sequence[str]]) -> dict
         if isinstance(factors, str) or len(factors) < 2:
             raise SpecError(f"products=: '{name}' needs its two or more factors, as ('EDS', 'ACT').")
         for factor in factors:
+            if factor == name:
+                raise SpecError(f"products=: '{name}' cannot be a factor of itself.")
             if factor not in known:
                 raise SpecError(
                     f"products=: the factor '{factor}' of '{name}' is not a variable of the model. "

@@ -292,6 +292,13 @@ def test_wrong_names_and_settings(probe: Probe, call, words: str) -> None:  # ty
     assert words in str(caught.value)
 
 
+def test_groups_where_there_are_none_and_no_fit(probe: Probe) -> None:
+    with pytest.raises(SpecError, match="the model has no groups"):
+        probe.simple_slopes(group="active")
+    with pytest.raises(SpecError, match=r"takes a result of sm.fit, not Probe"):
+        sm.probe(probe)  # type: ignore[arg-type]
+
+
 def test_a_model_without_product(data: pd.DataFrame) -> None:
     with pytest.raises(SpecError, match="no product of two variables"):
         sm.probe(sm.fit("y ~ x + z", data)).simple_slopes()

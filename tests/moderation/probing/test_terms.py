@@ -68,6 +68,7 @@ def test_a_column_that_is_no_product(data: pd.DataFrame) -> None:
         ({"xy": ("x", "z")}, "'xy' is not a variable of the model"),
         ({"xz": ("x", "zz")}, "factor 'zz'"),
         ({"xz": ("x",)}, "two or more factors"),
+        ({"xz": ("x", "xz")}, "cannot be a factor of itself"),
     ],
 )
 def test_wrong_products(data: pd.DataFrame, products: dict[str, tuple[str, ...]], words: str) -> None:
