@@ -405,7 +405,7 @@ class LatentModeration(Moderation):
         fixed = np.linalg.lstsq(held, -ram.offset[free], rcond=None)[0]
         along = Along(self.likelihood, kept, fixed)
         start = kept.T @ (solution.params - fixed)
-        found = solve_latent(along, start, kept.T @ solution.information @ kept)
+        found = solve_latent(along, start, kept.T @ solution.information @ kept, polish=False)
         converged = found.outcome is Outcome.CONVERGED
         chisq = 2.0 * (solution.value - found.value) if converged else float("nan")
         if self._robust and converged:

@@ -46,13 +46,15 @@ def solve_latent(
     *,
     max_iterations: int = 500,
     settled: Callable[[Array], Likelihood | None] | None = None,
+    polish: bool = True,
 ) -> LatentSolution:
     """Maximize from start (k,); metric (k, k) is a first guess of the information there.
 
     BFGS (Nocedal & Wright, 2006, eq. 6.19) with backtracking; the information is computed where the optimum
     is NEAR, and Newton steps with it end the search. Where it is not positive definite, or the search gets
     stuck, a trust region on exact information takes over. `settled` is asked once the optimum is NEAR: it may
-    return a better likelihood to go on with.
+    return a better likelihood to go on with. Without `polish` the search ends there, for its value alone, and
+    the information is the quasi-Newton one.
     """
     first = likelihood.value_and_gradient(start)
     if first is None:
@@ -73,6 +75,8 @@ def solve_latent(
             else:
                 likelihood, (value, gradient) = better, found
                 continue
+        if not polish and decrement < NEAR**2:
+            return LatentSolution(params, value, gradient, curve, Outcome.CONVERGED, step_number, decrement)
         if exact is None and decrement < NEAR**2:
             exact = likelihood.information(params)
             step = _ascent(exact, gradient)
