@@ -10,7 +10,7 @@ from typing import Any
 import sem_models as sm
 
 from .moderation_page import moderation_lines
-from .reference import TOLERANCES, Gaps, gaps_for
+from .reference import FROM_CORRELATIONS, TOLERANCES, Gaps, gaps_for
 from .test_reference_cases import GOLDEN, KINDS, LATER, NOT_CONVERGING, NOT_IDENTIFIED, TOO_FEW_ROWS, measure
 
 MEANING = {
@@ -54,7 +54,9 @@ def main() -> int:
         verdict, detail = _verdict(case, later)
         if isinstance(detail, Gaps):
             for quantity, gap in detail.worst.items():
-                polished = detail.tolerances == TOLERANCES  # the others are in the tables by capability
+                # the others are in the tables by capability
+                ordered = detail.tolerances == TOLERANCES | FROM_CORRELATIONS
+                polished = detail.tolerances == TOLERANCES or (ordered and quantity not in FROM_CORRELATIONS)
                 if polished and gap > worst.get(quantity, (-1.0, ""))[0]:
                     worst[quantity] = (gap, name)
             disagreeing += bool(detail.failures)
@@ -154,6 +156,19 @@ and Γ = H⁻¹, or H⁻¹BH⁻¹ with robust errors. Then RMSEA = √(max(0, X 
 − k with the
 baseline's. Of sixteen combinations of expected and observed information at saturated and implied moments
 this is the one that reproduces v24, v25 and v56.
+
+## Ordered items
+
+- docs/ordered-items.md says how they are computed, and in which fit measures of several groups the
+reference is
+  followed against a better way.
+- Difference tests are compared to 1e-4, modification indices to 1e-5, factor scores to 1e-3 standard
+deviations (these
+  three are not in the first table): the reference's correlations stop 1e-7 short of their maximum, its
+  searches for
+  scores up to 6e-4.
+- v50 holds residual correlations of the covariates alone, which are not compared; its conditional moments
+are.
 
 ## Residuals
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -276,6 +277,33 @@ def test_two_categories_taken_as_continuous_bring_a_warning_with_the_remedy() ->
         warnings.simplefilter("error")
         sm.fit("F =~ u1 + u2 + u4 + y1", data, ordered=["u4"])
         sm.fit("F =~ u1 + u2 + u3\nF ~ u4", data)  # a covariate is conditioned on
+
+
+def test_a_saved_fit_says_the_same(one: sm.Fit, tmp_path: Path) -> None:
+    with_rows = sm.load_fit(one.save(tmp_path / "rows.semfit", include_rows=True))
+    without = sm.load_fit(one.save(tmp_path / "moments.semfit"))
+    for other in (with_rows, without):
+        pd.testing.assert_frame_equal(other.estimates(), one.estimates())
+        pd.testing.assert_series_equal(other.measures(), one.measures())
+        pd.testing.assert_frame_equal(other.modification_indices(), one.modification_indices())
+    pd.testing.assert_frame_equal(with_rows.factor_scores(), one.factor_scores())
+    with pytest.raises(sm.DataError, match="without"):
+        without.factor_scores()
+
+
+def test_what_is_not_built_is_refused_by_name(one: sm.Fit) -> None:
+    for asked in (lambda: one.bootstrap(20), one.influence, lambda: one.residuals("casewise")):
+        with pytest.raises(sm.SpecError, match="yet"):
+            asked()
+    with pytest.raises(sm.SpecError, match=r"composites.*yet"):
+        sm.fit("C <~ x + y2\nF =~ u1 + u2 + u3\nF ~ C", survey(), ordered=ITEMS)
+
+
+def test_the_summary_shows_thresholds_and_the_correction(one: sm.Fit) -> None:
+    text = str(one)
+    assert "Thresholds:" in text
+    assert "simple second-order correction" in text
+    assert "Shift parameter" in text
 
 
 def test_empty_cells_are_counted_in_the_header() -> None:
