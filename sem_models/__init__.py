@@ -30,6 +30,7 @@ _PUBLIC = {
     "what_if": "sem_models.findings.what_if",
     "replicate": "sem_models.findings.replication",
     "synthesize": "sem_models.findings.replication",
+    "waves": "sem_models.moderation.waves",
     "SEMError": "sem_models.errors",
     "SpecError": "sem_models.errors",
     "DataError": "sem_models.errors",
@@ -65,6 +66,7 @@ __all__ = [
     "scorecard",
     "synthesize",
     "trade_off",
+    "waves",
     "what_if",
 ]
 
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from sem_models.moderation.groups import invariance
     from sem_models.moderation.moderate import moderate
     from sem_models.moderation.probing.probe import probe
+    from sem_models.moderation.waves import waves
     from sem_models.storage.files import load_fit
 
 
