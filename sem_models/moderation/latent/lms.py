@@ -9,7 +9,7 @@ incomplete rows are used as they are. All parameters' derivatives follow by the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import log, pi
 
@@ -75,7 +75,8 @@ class State:
 class LMS:
     """The likelihood of one model and data at one quadrature rule; see `Likelihood`.
 
-    units (k,) are the sizes of the parameters.
+    units (k,) are the sizes of the parameters; with `casewise` the information keeps the rows' values beside
+    the solution, of which their scores are made.
     """
 
     ram: RamModel
@@ -83,6 +84,8 @@ class LMS:
     rows: RowBlocks
     rule: Rule
     units: Array
+    casewise: bool = False
+    memory: dict[bytes, Array] = field(default_factory=dict, repr=False)
 
     # ------------------------------------------------------------------ values
 
@@ -157,7 +160,7 @@ class LMS:
         at_once = max(1, PAIRS // len(self.rule.log_weight))
         if len(self.rows.values) <= at_once:
             return (self,)
-        return tuple(replace(self, rows=rows) for rows in self.rows.pieces(at_once))
+        return tuple(replace(self, rows=rows, memory={}) for rows in self.rows.pieces(at_once))
 
     def value(self, params: Array) -> float | None:
         """ℓ at params (k,)."""
@@ -282,27 +285,39 @@ class LMS:
         """−∂²ℓ/∂params² (k, k): central differences of the analytic gradient; NaN where they do not exist."""
         k = len(params)
         try:
-            slopes = self._beside(params, 1e-4, lambda piece, state: piece.gradient(state))
+            beside = self._beside(params, 1e-4, self._both if self.casewise else LMS._slopes)
         except np.linalg.LinAlgError:
             return np.full((k, k), np.nan)
+        if self.casewise:  # the same neighbors give the rows' scores
+            self.memory.clear()
+            self.memory[params.tobytes()] = beside[:, k:]
+        slopes = beside[:, :k]
         hessian = (slopes[k:] - slopes[:k]) / (2e-4 * self.units[:, None])
         return 0.5 * (hessian + hessian.T)
 
     def case_scores(self, params: Array) -> Array:
         """∂ℓᵢ/∂params (N, k): central differences, rows in the order of the sample."""
-        k, n = len(params), len(self.rows.values)
-
-        def by_row(piece: LMS, state: State) -> Array:
-            out = np.zeros((len(state.value), n))
-            out[:, piece.rows.order] = piece._by_row(state)
-            return out
-
-        values = self._beside(params, 1e-4, by_row)
+        k = len(params)
+        values = self.memory.get(params.tobytes())
+        if values is None:
+            values = self._beside(params, 1e-4, self._rows_of)
         return np.asarray((values[:k] - values[k:]).T / (2e-4 * self.units))
+
+    def _slopes(self, state: State) -> Array:
+        return self.gradient(state)
+
+    def _rows_of(self, piece: LMS, state: State) -> Array:
+        """ℓᵢ of a piece's rows (b, N) among all rows of the sample, 0 elsewhere."""
+        out = np.zeros((len(state.value), len(self.rows.values)))
+        out[:, piece.rows.order] = piece._by_row(state)
+        return out
+
+    def _both(self, piece: LMS, state: State) -> Array:
+        return np.concatenate([piece.gradient(state), self._rows_of(piece, state)], axis=1)
 
     def with_rule(self, rule: Rule) -> LMS:
         """The same likelihood on other nodes."""
-        return replace(self, rule=rule)
+        return replace(self, rule=rule, memory={})
 
 
 def _sums(values: Array, part: IntArray, n_parts: int, axis: int) -> Array:

@@ -50,7 +50,8 @@ def build_lms(
     columns = np.array(sorted({c for own in plan.observed for c in own}), dtype=np.intp)
     _need_moderators(problem, columns)
     blocks = row_blocks(problem.sample, columns)
-    empty = LMS(problem.ram, plan, blocks, Rule(np.zeros((1, plan.r)), np.zeros(1), 1, "none"), problem.units)
+    none = Rule(np.zeros((1, plan.r)), np.zeros(1), 1, "none")
+    empty = LMS(problem.ram, plan, blocks, none, problem.units, problem.options.casewise_sandwich)
     if not plan.r:
         return empty
     if adaptive is None:

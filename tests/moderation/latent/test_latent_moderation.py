@@ -232,6 +232,7 @@ def test_robust_errors_are_the_sandwich(frame: pd.DataFrame, result: LatentModer
     found = lms(MODEL, frame, estimator="MLR")
     assert found.loglik == pytest.approx(result.loglik, abs=1e-8)
     scores = found.likelihood.case_scores(found.solution.params)
+    np.testing.assert_allclose(scores, result.likelihood.case_scores(found.solution.params), atol=1e-7)
     inverse = np.linalg.inv(found.solution.information)
     sandwich = inverse @ scores.T @ scores @ inverse
     np.testing.assert_allclose(np.diagonal(found.vcov()), np.diagonal(sandwich), rtol=1e-6)
