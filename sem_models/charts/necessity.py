@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from sem_models.charts import text, theme
+from sem_models.findings.columns import BINS
+from sem_models.model.ram import Array
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -19,6 +21,8 @@ COLORS = {"ce_fdh": theme.PALETTE[1], "cr_fdh": theme.PALETTE[0]}
 DASHES = {"ce_fdh": [1, 0], "cr_fdh": [7, 3]}
 TITLES = {"ce_fdh": "CE-FDH (step)", "cr_fdh": "CR-FDH (line)"}
 HEIGHT = 340
+GRAIN = 40
+"""Steps of the range to which corners are drawn."""
 
 
 def necessity_chart(
@@ -93,7 +97,9 @@ def necessity_title(result: Necessity, condition: str, *, names: Mapping[str, st
     row = rows["cr_fdh"] if "cr_fdh" in rows else next(iter(rows.values()))
     d, p = float(row["effect_size"]), float(row["pvalue"])
     x, y = named.get(condition, condition), named.get(result.outcome, result.outcome)
-    figures = f"d = {text.number(d)}" + (f", {text.pvalue(p)}" if np.isfinite(p) else ", not tested")
+    figures = f"d{text.NBSP}={text.NBSP}{text.number(d)}" + (
+        f", {text.pvalue(p)}" if np.isfinite(p) else ", not tested"
+    )
     if np.isfinite(p) and p < 0.05 and d >= 0.1:
         return f"High {y} does not occur without {x}: a {row['size']} necessity effect ({figures})"
     if np.isfinite(p) and p < 0.05 and d > 0:
@@ -103,13 +109,23 @@ def necessity_title(result: Necessity, condition: str, *, names: Mapping[str, st
     return f"The empty corner of high {y} with low {x} ({figures})"
 
 
+def _coarse(corners: Array, values: Array) -> Array:
+    """Corners (k,) to the nearest 40th of the range, where the values are finer than an item's: a corner of
+    exact scores would be a customer's."""
+    distinct = np.unique(values)
+    if len(distinct) <= BINS:
+        return corners
+    low, step = float(distinct[0]), float(distinct[-1] - distinct[0]) / GRAIN
+    return np.asarray(low + step * np.round((corners - low) / step))
+
+
 def _lines(pair: Pair) -> pd.DataFrame:
     parts = []
     for kind, line in pair.ceilings.items():
         s = pair.scope
         if kind == "ce_fdh":
-            x = np.concatenate([[s.x_low], np.repeat(line.corners[:, 0], 2), [s.x_high]])
-            heights = line.corners[:, 1]
+            places, heights = _coarse(line.corners[:, 0], pair.x), _coarse(line.corners[:, 1], pair.y)
+            x = np.concatenate([[s.x_low], np.repeat(places, 2), [s.x_high]])
             y = np.concatenate([[s.y_low], [s.y_low], np.repeat(heights, 2)])
         elif np.isnan(line.slope):
             continue

@@ -14,6 +14,8 @@ from sem_models.measurement.items import numeric_items
 if TYPE_CHECKING:
     from sem_models.inference.factor_scores import ScoreMethod
 
+BINS = 12
+"""Cells of a summary along each axis; a column with no more distinct values is taken as an item."""
 SMALLEST = 5
 """Customers below which a cell is not shown."""
 

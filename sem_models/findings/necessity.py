@@ -16,7 +16,7 @@ import pandas as pd
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.findings.bottleneck import Unit, bottleneck_table
 from sem_models.findings.ceilings import KINDS, Ceiling, CeilingKind, Scope, ceiling
-from sem_models.findings.columns import SMALLEST, customer_values
+from sem_models.findings.columns import BINS, SMALLEST, customer_values
 from sem_models.findings.permutation import PermutationTest, permutation_test
 from sem_models.model.ram import Array
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from sem_models.inference.factor_scores import ScoreMethod
 
-BINS = 12
 LABELS: dict[str, str] = {"ce_fdh": "CE-FDH", "cr_fdh": "CR-FDH"}
 COLUMNS = [
     "condition", "outcome", "ceiling", "n", "effect_size", "size", "pvalue", "pvalue_accuracy", "accuracy",

@@ -167,8 +167,15 @@ def test_chart_holds_no_customer(scored: Necessity) -> None:
     assert len(drawn) == len(cells)
     title = " ".join(spec["title"]["text"])
     assert "employees" in title
-    assert "d = " in title
+    assert "d\N{NO-BREAK SPACE}=" in title
     assert "array" not in repr(scored)
+    exact = {round(float(v), 9) for v in np.concatenate([scored.pair("EDS").x, scored.pair("EDS").y])}
+    inner = [
+        row for rows in spec["datasets"].values() for row in rows
+        if row.get("kind") == "ce_fdh" and 2 < row["step"] < 5
+    ]  # fmt: skip
+    assert inner
+    assert not [row for row in inner if round(row["x"], 9) in exact or round(row["y"], 9) in exact]
 
 
 def test_missing_answers_are_left_out_by_pair() -> None:
