@@ -85,14 +85,14 @@ def page(
         "# The scorecard's verdicts, calibrated",
         f"Made by `python -m benchmarks.claims --samples {most} --n {n} --seed {seed}`.",
         f"""How often is a claim of `b2b_service` called *supported* where it is not true? Samples of {n}
-customers from each population, {asked}: complete answers on the 7-point scale, judged by the rules
-of the specification (version 1): 95 % intervals, estimator MLR, interactions by double-mean-centered
-products. Populations are the shipped one (`sem_models/examples/b2b_service_population.yaml`) with some
-lines changed (`benchmarks/claims/`). *Wrong* is supported where the claim is false or on its boundary, and
-contradicted where it is true. On a boundary one part is exactly at the value that decides it and the others
-are clear, unless the words below say otherwise. The Monte Carlo error of a rate of .05 is {error:.3f} with
-{most:,} samples. Only the parts that count for the verdict are computed; seconds are CPU seconds a sample
-and claim, with the draw.""",
+customers, {asked} from each population: complete answers on the 7-point scale,
+judged by the rules of the specification (version 1): 95 % intervals, estimator MLR, interactions by
+double-mean-centered products. Populations are the shipped one
+(`sem_models/examples/b2b_service_population.yaml`) with some lines changed (`benchmarks/claims/`). *Wrong* is
+supported where the claim is false or on its boundary, and contradicted where it is true. On a boundary one
+part is exactly at the value that decides it and the others are clear, unless the words below say otherwise.
+The Monte Carlo error of a rate of .05 is {error:.3f} with {most:,} samples. Only the parts that count for the
+verdict are computed; seconds are CPU seconds a sample and claim, with the draw.""",
         _said(table),
         _rates(table),
         EXPLANATION,
