@@ -304,7 +304,7 @@ def test_demo_writes_everything_and_names_it(tell: Tell, tmp_path: Path) -> None
     told = tell("demo", "--out", "made")
     assert told.code == 0, told.err
     assert "simulated" in told.out
-    for name in cli.NOTEBOOKS:
+    for name in cli.DEMO:
         for suffix in (".ipynb", ".html", ".run.json"):
             assert f"    notebooks/{name}{suffix}\n" in told.out
             assert (tmp_path / "made" / "notebooks" / f"{name}{suffix}").stat().st_size > 0
