@@ -14,6 +14,7 @@ from sem_models.charts import text
 
 INTERVALS = {
     "est": ("ci_lower", "ci_upper"),
+    "estimate": ("ci_lower", "ci_upper"),
     "difference": ("ci_lower", "ci_upper"),
     "est_std": ("ci_lower_std", "ci_upper_std"),
     "hedges_g": ("g_ci_lower", "g_ci_upper"),
@@ -44,6 +45,7 @@ HEADINGS = {
     "group": "Group",
     "reference_group": "Reference",
     "est": "Estimate",
+    "estimate": "Estimate",
     "est_group": "Group",
     "est_reference": "Reference",
     "est_std": "Standardized",
@@ -118,7 +120,10 @@ HEADINGS = {
     "indirect": "Indirect",
     "total": "Total",
 }
-P_VALUES = ("pvalue", "pvalue_scaled", "wald_pvalue", "lrt_pvalue", "pvalue_holm")
+P_VALUES = (
+    "pvalue", "pvalue_scaled", "wald_pvalue", "lrt_pvalue", "pvalue_holm", "pvalue_adjusted",
+    "wald_pvalue_adjusted", "lrt_pvalue_adjusted",
+)  # fmt: skip
 COUNTS = ("n", "n_reference", "n_items", "alpha_n", "npar", "ntotal")
 UNBOUNDED = (
     "mean", "mean_reference", "sd", "skew", "kurtosis", "difference", "statistic", "t", "f", "z", "wald",
