@@ -135,6 +135,21 @@ def lacking_main_effects(statement: Statement) -> tuple[str, ...]:
     )
 
 
+def labeled_text(
+    model: Any, labels: Sequence[str], group_equal: str | Sequence[str], options: dict[str, Any]
+) -> str:
+    """The model text for groups `labels`, with what `constraints=` adds, which is taken out of `options`.
+
+    Paths have their labels by group, except where group_equal holds them equal.
+    """
+    equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
+    text = model_text(model, labels, labels="regressions" not in equal)
+    given = options.pop("constraints", None)
+    if not given:
+        return text
+    return f"{text}\n{given if isinstance(given, str) else chr(10).join(map(str, given))}"
+
+
 def check_factors(statement: Statement, columns: Iterable[str]) -> None:
     """SpecError where a factor is neither in the model nor a column of the data."""
     known = [*statement.variables.latent, *statement.variables.observed]

@@ -19,7 +19,7 @@ from sem_models.model.constraints import restrictions
 from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.syntax import Formula, Syntax, point_at
 from sem_models.model.table import ParameterTable, TableOptions, build_table
-from sem_models.moderation.statement import Product, Statement, check_factors, model_text, read_statement
+from sem_models.moderation.statement import Product, Statement, check_factors, labeled_text, read_statement
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import Sample, group_labels, sample_from_data
@@ -107,11 +107,7 @@ def latent_problem(
     if group is not None and options.get("group_label") is not None:
         frame = chosen_groups(frame, group, options["group_label"])
     labels = group_labels(frame, group)
-    equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
-    text = model_text(model, labels, labels="regressions" not in equal)
-    if options.get("constraints"):
-        given = options.pop("constraints")
-        text = f"{text}\n{given if isinstance(given, str) else chr(10).join(map(str, given))}"
+    text = labeled_text(model, labels, group_equal, options)
     statement = read_statement(text)
     _refuse_statement(method, statement)
     check_factors(statement, frame.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,15 +27,16 @@ if TYPE_CHECKING:
 Names = str | Sequence[str] | None
 
 
-class Probing:
+class Probing(ABC):
     """What every moderation result offers on top of its `terms`. outcome, predictor and moderator default to
     the model's interaction where it has one; several are named. Intervals are at `level`; distribution
     "normal" or "t" (N − parameters degrees of freedom).
     """
 
     @property
+    @abstractmethod
     def terms(self) -> EffectTerms:
-        raise NotImplementedError
+        """The estimated equations, as probing takes them."""
 
     def conditional_effects(
         self, outcome: str | None = None, predictor: str | None = None, moderator: Names = None, *,

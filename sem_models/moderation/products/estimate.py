@@ -17,7 +17,7 @@ from sem_models.moderation.products.frame import SCOPES, Scope, product_frame
 from sem_models.moderation.products.model import ResidualCovariances, product_model, residual_covariances
 from sem_models.moderation.products.pairs import Matching, Measured, matching, measured_products
 from sem_models.moderation.products.result import ProductModeration
-from sem_models.moderation.statement import Statement, check_factors, model_text, read_statement
+from sem_models.moderation.statement import Statement, check_factors, labeled_text, read_statement
 from sem_models.observed.ordered_items import ordered_items
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import group_labels
@@ -55,11 +55,7 @@ def moderate_by_products(
     if group is not None and options.get("group_label") is not None:
         frame = chosen_groups(frame, group, options["group_label"])
     labels = group_labels(frame, group)
-    equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
-    text = model_text(model, labels, labels="regressions" not in equal)
-    if options.get("constraints"):
-        given = options.pop("constraints")
-        text = f"{text}\n{given if isinstance(given, str) else chr(10).join(map(str, given))}"
+    text = labeled_text(model, labels, group_equal, options)
     statement = read_statement(text)
     check_factors(statement, frame.columns)
     _refuse_measured(statement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Literal
+from typing import Literal, cast
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.model.polynomials import Polynomial
@@ -28,7 +28,7 @@ def residual_covariances(asked: object) -> ResidualCovariances:
             f"res_cov_method={asked!r} is unknown. "
             f"{did_you_mean(str(asked), RESIDUAL_COVARIANCES, noun='methods')}"
         )
-    return asked  # type: ignore[return-value]
+    return cast(ResidualCovariances, asked)
 
 
 def product_model(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product as combinations
-from typing import Literal
+from typing import Literal, cast
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.moderation.statement import Product, Statement
@@ -54,7 +54,7 @@ def matching(asked: object) -> Matching:
         raise SpecError(
             f"match={asked!r} is unknown. {did_you_mean(str(asked), MATCHINGS, noun='strategies')}"
         )
-    return asked  # type: ignore[return-value]
+    return cast(Matching, asked)
 
 
 def measured_products(
