@@ -101,6 +101,16 @@ def cases() -> tuple[Case, ...]:
             {"C1": "false", "C2": "false", "C11": "false"},
         ),
         Case(
+            "satisfaction unrelated", "satisfaction with the organization has nothing to do with intentions, "
+            "to which value adds",
+            {
+                **same_pv, PV: "PV ~ 0.5*EDS + 0.25*OPS",
+                ORG: "SAT_ORG ~ 0*EDS + 0*OPS + 0*PV + 0*SAT_REP", ORG_LEVEL: "",
+                BI: "BI ~ 0.42*PV + 0.12*SAT_REP + 0*SAT_ORG", BI_LEVEL: "",
+            },
+            {"C11": "boundary"},
+        ),
+        Case(
             "one mediation zero", "operational service adds nothing to value; all else runs through value",
             {**same_pv, PV: "PV ~ 0.5*EDS + 0*OPS"}, {"C3": "boundary"},
         ),

@@ -20,7 +20,8 @@ class Evidence:
     sign is the claimed one (0: the claim is that there is an effect); standardized is the estimate, with its
     limits, that is held against the bound of equivalence, NaN where the quantity has no such size; obstacle
     says why it is not testable, doubt why it stays undecided whatever the interval; headroom is the largest
-    rate of substitution that the data leave room for (ratios only); threshold is what it must exceed.
+    rate of substitution that the data leave room for (ratios only); threshold is what it must exceed; by_size
+    is for an effect size that has a test but no interval.
     """
 
     estimate: float = nan
@@ -36,6 +37,7 @@ class Evidence:
     doubt: str = ""
     headroom: float = nan
     threshold: float = 0.0
+    by_size: bool = False
 
     @property
     def toward(self) -> tuple[float, float, float]:

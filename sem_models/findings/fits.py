@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sem_models.errors import (
@@ -71,6 +72,30 @@ class ClaimFits:
         text = self.spec.syntax(controls=[c.label for c in self.spec.controls if c.predictor in columns])
         return self._once(f"controls {columns}", lambda: fit(text, self.frame, **self.options))
 
+    def capped(self, quantile: float) -> tuple[ClaimFits, dict[str, float]]:
+        """The same with counts of the records capped at a quantile of theirs, and the caps by column.
+
+        A count is a control whose values are whole numbers, none negative, more than two of them.
+        """
+        caps: dict[str, float] = {}
+        for control in self.spec.controls:
+            name = control.predictor
+            if control.family != "records" or name not in self.frame or name in caps:
+                continue
+            seen = self.frame[name].dropna().to_numpy(np.float64)
+            if len(np.unique(seen)) > 2 and (seen >= 0).all() and (seen == np.floor(seen)).all():
+                caps[name] = float(np.quantile(seen, quantile, method="inverted_cdf"))
+        if not caps:
+            raise NotTestable("The data have no counts of contacts to cap.")
+
+        def made() -> ClaimFits:
+            frame = self.frame.assign(
+                **{name: self.frame[name].clip(upper=cap) for name, cap in caps.items()}
+            )
+            return ClaimFits(self.spec, frame, self.options, self.interaction_options, self.lacking)
+
+        return self._once(f"capped {quantile}", made), caps
+
     @property
     def group(self) -> Group:
         """The specification's first grouping whose column the data have."""
@@ -99,12 +124,7 @@ class ClaimFits:
         self._need_columns(tuple(end for end in ends if end not in constructs))
         for end in ends & set(constructs):
             self._need_items(end)
-        controls = [
-            c.label
-            for c in self.spec.controls
-            if c.predictor in ends or (ends & _records(self.spec) and c.predictor in _records(self.spec))
-            if c.predictor in self.frame
-        ]
+        controls = controls_beside(self.spec, ends, self.frame)
         labels = [m.label for m in moderations]
         text = self.spec.syntax(interactions=labels, controls=controls)
         key = f"moderated {sorted(labels)}"
@@ -169,6 +189,10 @@ def _without(spec: ModelSpec, lacking: tuple[str, ...]) -> ModelSpec:
     )
 
 
-def _records(spec: ModelSpec) -> frozenset[str]:
-    """Contacts that belong together: counts of visits and calls are controlled for one another."""
-    return frozenset(c.predictor for c in spec.controls)
+def controls_beside(spec: ModelSpec, ends: Collection[str], frame: pd.DataFrame) -> list[str]:
+    """Labels of the controls a model with these variables needs: with one of a family come all of it.
+
+    Counts of visits and calls are so controlled for one another.
+    """
+    families = {c.family for c in spec.controls if c.predictor in ends}
+    return [c.label for c in spec.controls if c.family in families and c.predictor in frame]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sem_models.errors import SpecError
 from sem_models.findings.distinctness import Pairs, too_close
 from sem_models.findings.evidence import Evidence
 from sem_models.findings.fits import ClaimFits, NotTestable
+from sem_models.findings.necessary_part import necessity_of
 from sem_models.inference.contrasts import Contrast, ContrastResult, evaluate_contrast
 from sem_models.inference.result import Fit
 from sem_models.model.expressions import Binary, Name
@@ -31,10 +33,16 @@ DRAWS, POINTS = 4000, 400
 def evidence(claim: str, part: ClaimPart, fits: ClaimFits, rules: Rules) -> Evidence:
     """What the data say on a part; where they cannot, the obstacle."""
     try:
-        found = _READERS.get(part.effect, _expression)(claim, part, fits, rules)
+        if part.counts == "raw":
+            return _READERS.get(part.effect, _expression)(claim, part, fits, rules)
+        capped, caps = fits.capped(rules.cap)
+        found = _READERS.get(part.effect, _expression)(claim, part, capped, rules)
     except NotTestable as reason:
         return Evidence(sign=part.sign, obstacle=str(reason))
-    return found
+    said = ", ".join(f"{name} at {cap:g}" for name, cap in caps.items())
+    return replace(
+        found, definition=f"{found.definition}; counts capped at their {rules.cap:.0%} quantile ({said})"
+    )
 
 
 def _missing(fits: ClaimFits, problem: SpecError) -> NotTestable:
@@ -338,6 +346,7 @@ _READERS: dict[str, Callable[[str, ClaimPart, ClaimFits, Rules], Evidence]] = {
     "same_service": _same_service,
     "conditional": _conditional,
     "share_of_customers": _share,
+    "necessity": necessity_of,
     "items": _items,
 }
 """Kinds of parts that are no expression; "any" is read off the other parts by the scorecard."""

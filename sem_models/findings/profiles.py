@@ -20,7 +20,7 @@ from scipy.special import ndtr, ndtri
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.fit import fit
-from sem_models.findings.fits import numeric_frame
+from sem_models.findings.fits import controls_beside, numeric_frame
 from sem_models.findings.scorecard import DEFAULTS
 from sem_models.inference.header import Header
 from sem_models.model.parts import Moderation
@@ -197,10 +197,9 @@ def _response(
     """A lever's effect on each customer: effect_LEVER and its _se, _lower, _upper, _sure and _beyond."""
     lever, outcome = mine[0].predictor, mine[0].outcome
     names = tuple(m.moderator for m in mine)
-    ends = {lever, *names}
-    controls = [c.label for c in spec.controls if c.predictor in ends and c.predictor in frame]
-    records = [c.label for c in spec.controls if c.predictor in frame]
-    text = spec.syntax(interactions=[m.label for m in mine], controls=records if lever in frame else controls)
+    text = spec.syntax(
+        interactions=[m.label for m in mine], controls=controls_beside(spec, {lever, *names}, frame)
+    )
     result = moderate(text, frame, **{**settings, "method": method})
     if not result.status.converged:
         notes.append(f"The model of {lever} did not converge; its effects are not to be read.")

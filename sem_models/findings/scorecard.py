@@ -253,6 +253,9 @@ def _lines(card: Scorecard) -> list[str]:
             continue
         figures = ""
         if row["estimate"] == row["estimate"]:
-            figures = f"{row['estimate']:.2f} [{row['ci_lower']:.2f}, {row['ci_upper']:.2f}]  "
+            spread = f"[{row['ci_lower']:.2f}, {row['ci_upper']:.2f}]"
+            if not row["se"] > 0:  # an effect size with a test and no interval
+                spread = f"(p = {row['pvalue']:.3f})"
+            figures = f"{row['estimate']:.2f} {spread}  "
         lines.append(f"     {row['verdict']:<13} {figures}{row['title'] or row['part']}")
     return lines

@@ -38,6 +38,8 @@ def judge(found: Evidence, rules: Rules) -> Judgement:
         return UNDECIDED, found.doubt
     if isfinite(found.headroom):
         return _substitution(found)
+    if found.by_size:
+        return _by_size(found, rules)
     if not (isfinite(found.lower) and isfinite(found.upper)):
         return UNDECIDED, found.note or "The interval is not bounded."
     above, below = found.lower > found.threshold, found.upper < found.threshold
@@ -64,6 +66,15 @@ def _substitution(found: Evidence) -> Judgement:
     if found.lower < 0:
         return UNDECIDED, "The rate may be zero or negative: there may be nothing to compensate."
     return UNDECIDED, f"The upper limit is beyond what the data leave room for ({found.headroom:.2f})."
+
+
+def _by_size(found: Evidence, rules: Rules) -> Judgement:
+    """An effect size without an interval: large enough, and more than chance."""
+    if found.pvalue >= 1.0 - rules.confidence:
+        return UNDECIDED, f"Chance alone does as much (p = {found.pvalue:.2f}, by permutation)."
+    if found.estimate < found.threshold:
+        return UNDECIDED, f"The effect size is below {found.threshold:g}, too small to count."
+    return SUPPORTED, ""
 
 
 def _no_effect(found: Evidence, rules: Rules) -> Judgement:

@@ -108,7 +108,12 @@ class Path(Effect):
 
 
 class Control(Effect):
-    """An effect of an observed column on a construct; only in the model when asked for."""
+    """An effect of an observed column on a construct; only in the model when asked for.
+
+    Controls of one `family` are estimated together wherever one of them is in question.
+    """
+
+    family: str = "records"
 
 
 class Moderation(Effect):
@@ -158,17 +163,18 @@ class Group(_Part):
 
 Kind = Literal[
     "direct", "indirect", "total", "share", "ratio", "interaction", "difference",
-    "same_service", "conditional", "share_of_customers", "items", "any",
+    "same_service", "conditional", "share_of_customers", "necessity", "items", "any",
 ]  # fmt: skip
 """What a part of a claim computes. The first seven are expressions over labels; "same_service" is the gap of
 an outcome between groups who get the same service, "conditional" an effect at a quantile of its moderator,
-"share_of_customers" how many lie where that effect has the claimed sign, "items" whether the survey asks for
-constructs, "any" whether one of other parts holds."""
+"share_of_customers" how many lie where that effect has the claimed sign, "necessity" the effect size of a
+necessary condition, "items" whether the survey asks for constructs, "any" whether one of others holds."""
 
 UNEXPRESSED = {
     "same_service": ("outcome",),
     "conditional": ("outcome", "predictor", "moderator", "quantile"),
     "share_of_customers": ("outcome", "predictor", "moderator"),
+    "necessity": ("outcome", "predictor"),
     "items": ("constructs",),
     "any": ("of",),
 }
@@ -177,7 +183,8 @@ UNEXPRESSED = {
 
 class ClaimPart(_Part):
     """One contrast of a claim: what is computed and the sign it is expected to have (0: that there is an
-    effect). A part that is not primary stands beside the others and does not count in the claim's verdict."""
+    effect). A part that is not primary stands beside the others and does not count in the claim's verdict.
+    With counts "capped" it is computed once more with the counts of the records capped (`Rules.cap`)."""
 
     part: Ident
     title: str = ""
@@ -194,6 +201,7 @@ class ClaimPart(_Part):
     second_quantile: float | None = Field(default=None, gt=0.0, lt=1.0)
     constructs: tuple[Ident, ...] = ()
     of: tuple[str, ...] = ()
+    counts: Literal["raw", "capped"] = "raw"
     primary: bool = True
 
     @model_validator(mode="after")
@@ -233,15 +241,18 @@ class Rules(_Part):
     """How claims are judged. confidence of the intervals; adjust of the p values for their number;
     equivalence: standardized effects below it are of no relevant size; distinct and htmt: constructs
     correlated above, or with a ratio at or above, are too close to be compared; many: the share of customers
-    that counts as many."""
+    that counts as many; necessary: the effect size d from which an empty corner counts (Dul, 2016); cap: the
+    quantile at which counts are capped for parts that are to be robust to their skew."""
 
-    version: Line = "1"
+    version: Line = "2"
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     adjust: Literal["none", "holm", "bonferroni", "bh"] = "holm"
     equivalence: float = Field(default=0.10, gt=0.0)
     distinct: float = Field(default=0.85, gt=0.0, le=1.0)
     htmt: float = Field(default=0.90, gt=0.0, le=1.0)
     many: float = Field(default=0.25, gt=0.0, lt=1.0)
+    necessary: float = Field(default=0.10, gt=0.0, lt=1.0)
+    cap: float = Field(default=0.95, gt=0.5, lt=1.0)
 
 
 def default_label(section: str, entry: dict[str, Any]) -> str:

@@ -204,7 +204,7 @@ class ModelSpec(BaseModel):
         raise SpecError(f"'{label}' is not a path of {self.id}.\n  {near}")
 
     def needs(self, part: ClaimPart) -> frozenset[str]:
-        """What a fit must hold for this part of a claim: of "groups", "interactions", "controls"."""
+        """What a fit must hold for this part: of "groups", "interactions", "controls", "capped" counts."""
         if not part.expression:
             return frozenset({NEEDS.get(part.effect, "")} - {""})
         names = set(part.parsed.names)
@@ -215,7 +215,12 @@ class ModelSpec(BaseModel):
         interactions = {m.label for m in self.moderations}
         controls = {c.label for c in self.controls}
         main = plain - paths - interactions - controls
-        found = {"groups": grouped, "interactions": plain & interactions | main, "controls": plain & controls}
+        found: dict[str, object] = {
+            "groups": grouped,
+            "interactions": plain & interactions | main,
+            "controls": plain & controls,
+            "capped": part.counts == "capped",
+        }
         return frozenset(kind for kind, used in found.items() if used)
 
     @property

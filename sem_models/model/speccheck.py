@@ -186,12 +186,20 @@ def _sources(spec: ModelSpec) -> Iterator[str]:
 def _claims(spec: ModelSpec) -> Iterator[str]:
     suffixes = [f".{group_suffix(v)}" for g in spec.groups for v in g.values]
     known = [*spec.labels, *(label + s for label in spec.labels for s in suffixes)]
+    constructs = [c.id for c in spec.constructs]
+    columns = {c.predictor for c in spec.controls}
     for claim in spec.claims:
         for part in claim.parts:
+            where = f"claims[{claim.id}].parts[{part.part}]"
+            for key in ("outcome", "predictor", "moderator", "second"):
+                value = getattr(part, key)
+                if value and value not in constructs and (part.effect == "necessity" or value not in columns):
+                    near = did_you_mean(value, constructs, noun="constructs")
+                    yield f"{where}.{key}: '{value}' is not a construct. {near}"
             for name in part.labels:
                 if name not in known:
                     near = did_you_mean(name, known, noun="labels", shown=len(spec.labels))
-                    yield f"claims[{claim.id}].parts[{part.part}].expression: '{name}' is not a label. {near}"
+                    yield f"{where}.expression: '{name}' is not a label. {near}"
 
 
 def _extra_text(spec: ModelSpec) -> Iterator[str]:

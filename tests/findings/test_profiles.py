@@ -27,7 +27,8 @@ def found(frame: pd.DataFrame) -> Profiles:
 
 def test_an_effect_is_that_at_the_customers_own_moderators(found: Profiles, frame: pd.DataFrame) -> None:
     spec = sm.load("b2b_service_core")
-    text = spec.syntax(interactions=["onsite_visits:ACT", "onsite_visits:PV_PRIOR"], controls=True)
+    records = [c.label for c in spec.controls if c.family == "records"]
+    text = spec.syntax(interactions=["onsite_visits:ACT", "onsite_visits:PV_PRIOR"], controls=records)
     result = sm.moderate(text, frame, estimator="MLR", missing="fiml")
     rows = result.estimates().set_index(["lhs", "op", "rhs"])["est"]
     own = found._rows

@@ -12,11 +12,13 @@ import data_schemas as ds
 import sem_models as sm
 from sem_models import examples
 from sem_models.errors import DataError, SpecError
-from sem_models.findings.evidence import VERDICTS
-from sem_models.findings.fits import ClaimFits
+from sem_models.findings.evidence import VERDICTS, Evidence
+from sem_models.findings.fits import ClaimFits, NotTestable
 from sem_models.findings.parts import headroom, same_moderator
 from sem_models.findings.preregistration import read_preregistration
 from sem_models.findings.scorecard import COLUMNS, Scorecard
+from sem_models.findings.verdict import judge
+from sem_models.model.parts import Rules
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def test_a_row_a_claim_and_part(card: Scorecard) -> None:
 
 def test_a_verdict_is_what_its_interval_says(card: Scorecard) -> None:
     table = card.table()
-    directed = table[(table["part"] != "") & table["claim"].isin(["C1", "C2", "C8", "C9", "C11"])]
+    directed = table[(table["part"] != "") & table["claim"].isin(["C1", "C2", "C8", "C9"])]
     for row in directed.to_dict("records"):
         if row["verdict"] == "supported":
             assert row["ci_lower"] > 0
@@ -167,3 +169,71 @@ def test_different_responses_are_read_off_interactions_alone() -> None:
     parts = {f"{claim.id}.{part.part}": part for claim in spec.claims for part in claim.parts}
     for name in parts["C12.MIX"].of:
         assert parts[name].effect in ("interaction", "difference"), name
+
+
+def test_necessity_is_that_of_the_items_own_means(card: Scorecard, frame: pd.DataFrame) -> None:
+    """C11: an effect size with a permutation test, no interval; both parts count."""
+    row = card.table().set_index(["claim", "part"]).loc[("C11", "NECESSARY")]
+    items = {"SAT_ORG": ["sato1", "sato2", "sato3"], "BI": ["bi1", "bi2", "bi3"]}
+    by_hand = sm.necessity(frame, "SAT_ORG", "BI", ceilings=("cr_fdh",), permutations=0, items=items).table()
+    assert row["estimate"] == pytest.approx(by_hand["effect_size"].iloc[0], abs=1e-12)
+    assert row["verdict"] == "supported"
+    assert row["pvalue"] < 0.05
+    assert np.isnan(row["ci_lower"])
+    assert "(p = 0.000)" in str(card)
+
+
+@pytest.mark.parametrize(
+    ("size", "pvalue", "verdict", "reason"),
+    [
+        (0.30, 0.001, "supported", ""),
+        (0.30, 0.200, "undecided", "Chance alone does as much (p = 0.20, by permutation)."),
+        (0.05, 0.001, "undecided", "The effect size is below 0.1, too small to count."),
+    ],
+)
+def test_an_empty_corner_counts_by_its_size_and_against_chance(
+    size: float, pvalue: float, verdict: str, reason: str
+) -> None:
+    found = Evidence(size, pvalue=pvalue, threshold=0.1, by_size=True)
+    assert judge(found, Rules()) == (verdict, reason)
+
+
+def test_capped_counts_stand_beside_the_raw_ones(card: Scorecard, frame: pd.DataFrame) -> None:
+    """Counts of contacts at their 95th percentile, in the same units: a visit stays a visit."""
+    table = card.table().set_index(["claim", "part"])
+    capped = frame.copy()
+    for column in ("customer_calls", "onsite_visits"):
+        capped[column] = capped[column].clip(upper=np.sort(frame[column])[int(np.ceil(0.95 * 387)) - 1])
+    spec = sm.load("b2b_service")
+    text = spec.syntax(controls=["b_PV_customer_calls", "b_PV_onsite_visits"])
+    fit = sm.fit(text, capped, estimator="MLR", missing="fiml")
+    by_hand = fit.contrast("b_PV_customer_calls - b_PV_onsite_visits")["est"]
+    assert table.loc[("C5", "PV_CAPPED"), "estimate"] == pytest.approx(by_hand, abs=1e-9)
+    assert table.loc[("C5", "PV"), "estimate"] != pytest.approx(by_hand, abs=1e-4)
+    definition = table.loc[("C5", "PV_CAPPED"), "definition"]
+    assert "onsite_visits at" in definition
+    assert "tenure" not in definition  # years in decimals are no count
+    assert not fit.contrasts(spec)["id"].isin(["C5.PV_CAPPED"]).any()
+
+
+def test_without_counts_there_is_nothing_to_cap(frame: pd.DataFrame) -> None:
+    fits = ClaimFits.of(
+        sm.load("b2b_service"), frame.drop(columns=["customer_calls", "onsite_visits"]), {}, {}
+    )
+    with pytest.raises(NotTestable, match="no counts"):
+        fits.capped(0.95)
+
+
+def test_economic_incentives_are_levers(frame: pd.DataFrame) -> None:
+    """Contract terms and commission rates: their effect at each customer's prior value."""
+    found = sm.profiles("b2b_service", frame, levers=["contract_months", "commission_rate"])
+    fit = sm.moderate(
+        sm.load("b2b_service").syntax(
+            interactions=["contract_months:PV_PRIOR"],
+            controls=["b_PV_contract_months", "b_PV_commission_rate"],
+        ),
+        frame, estimator="MLR", missing="fiml",
+    )  # fmt: skip
+    effects = fit.conditional_effects("PV", "contract_months", ("PV_PRIOR",))
+    at = effects.at({"PV_PRIOR": found._rows["PV_PRIOR"].to_numpy()})
+    np.testing.assert_allclose(found._rows["effect_contract_months"], at["est"], atol=1e-10)
