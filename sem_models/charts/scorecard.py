@@ -92,7 +92,8 @@ def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
         width = 310 if head else 284
         figures = ""
         if not head and np.isfinite(r["estimate"]):
-            figures = f"{text.number(r['estimate'])} {text.interval(r['ci_lower'], r['ci_upper'])}"
+            limits = text.interval(r["ci_lower"], r["ci_upper"])
+            figures = f"{text.number(r['estimate'])} {limits or _tested(r)}".strip()
         low, at, high = (np.clip(r[k], *REACH) for k in ("toward_lower", "toward", "toward_upper"))
         said = (label, figures, str(r["verdict"]), str(r.get("reason", "")))
         rows.append(
@@ -109,6 +110,12 @@ def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _tested(row: dict[Any, Any]) -> str:
+    """The p value of an effect size that has no interval."""
+    p = row.get("pvalue", np.nan)
+    return f"({text.pvalue(p)})" if np.isfinite(p) else ""
 
 
 def _fitted(label: str, width: float, *, bold: bool) -> str:

@@ -1,4 +1,4 @@
-"""The part of a claim that says one construct is necessary for another (C11): necessary condition analysis."""
+"""The part of a claim by which one construct is necessary for another (C11): necessary condition analysis."""
 
 from __future__ import annotations
 
