@@ -18,8 +18,9 @@ from sem_models.errors import (
     did_you_mean,
 )
 from sem_models.estimation.fit import fit
+from sem_models.findings.by_groups import group_column
 from sem_models.inference.result import Fit
-from sem_models.model.parts import Group, Moderation
+from sem_models.model.parts import ClaimPart, Group, Moderation
 from sem_models.model.spec import ModelSpec
 from sem_models.moderation.group_comparison import GroupModeration, compare_groups
 from sem_models.moderation.moderate import PRODUCTS, moderate
@@ -96,21 +97,22 @@ class ClaimFits:
 
         return self._once(f"capped {quantile}", made), caps
 
-    @property
-    def group(self) -> Group:
-        """The specification's first grouping whose column the data have."""
+    def group_of(self, part: ClaimPart) -> Group:
+        """The grouping whose values the part's labels name, else the first whose column the data have."""
         if not self.spec.groups:
             raise NotTestable("The specification names no groups of customers.")
-        for group in self.spec.groups:
+        named = group_column(part, self.spec.groups)
+        asked = [g for g in self.spec.groups if g.column == named] or list(self.spec.groups)
+        for group in asked:
             if group.column in self.frame:
                 return group
-        raise NotTestable(f"The data have no column '{self.spec.groups[0].column}' that tells groups apart.")
+        raise NotTestable(f"The data have no column '{asked[0].column}' that tells groups apart.")
 
-    def groups(self) -> GroupModeration:
-        """Groups compared, on top of the ladder of invariance."""
-        group = self.group
+    def groups(self, part: ClaimPart) -> GroupModeration:
+        """The groups that a part compares, on top of the ladder of invariance."""
+        group = self.group_of(part)
         return self._once(
-            "groups",
+            f"groups {group.column}",
             lambda: compare_groups(
                 self.spec, self.frame, moderator=group.column, reference_group=group.reference,
                 levels=("configural", "metric", "scalar"), **self.options,

@@ -23,6 +23,7 @@ from sem_models.model.ram import Array
 from sem_models.model.spec import ModelSpec
 
 if TYPE_CHECKING:
+    from sem_models.moderation.group_comparison import GroupModeration
     from sem_models.moderation.probing.terms import EffectTerms
 
 TOST = 0.90
@@ -57,8 +58,8 @@ def _expression(claim: str, part: ClaimPart, fits: ClaimFits, rules: Rules) -> E
     if "interactions" in needs:
         return _interaction(part, fits, rules)
     if "groups" in needs:
-        fit = fits.groups().fit
-        doubt = _group_doubt(fits, "loadings")
+        compared = fits.groups(part)
+        fit, doubt = compared.fit, _group_doubt(compared, "loadings")
     elif "controls" in needs:
         labels = set(part.labels)
         own = tuple(c.predictor for c in fits.spec.controls if c.label in labels)
@@ -262,7 +263,7 @@ def _same_service(claim: str, part: ClaimPart, fits: ClaimFits, rules: Rules) ->
     """The gap between the first group and the reference at the same service."""
     if part.outcome in fits.lacking:
         raise NotTestable(f"The survey has no items of {part.outcome}.")
-    compared, group = fits.groups(), fits.group
+    compared, group = fits.groups(part), fits.group_of(part)
     table = compared.same_service([part.outcome], level=rules.confidence)
     other = next((v for v in group.values if v != group.reference), "")
     row = table[table["group"] == other].iloc[0]
@@ -273,7 +274,7 @@ def _same_service(claim: str, part: ClaimPart, fits: ClaimFits, rules: Rules) ->
         float(row["pvalue"]), part.sign, _around(std, half * (float(row["ci_upper_std"]) - std)),
         f"{part.outcome} of {other} less {group.reference} customers at the pooled means of the service; "
         f"the latent means themselves differ by {float(row['mean_difference']):.2f}",
-        doubt=_group_doubt(fits, "intercepts") or _trouble(compared.fit),
+        doubt=_group_doubt(compared, "intercepts") or _trouble(compared.fit),
     )  # fmt: skip
 
 
@@ -313,9 +314,9 @@ def close_pairs(fits: ClaimFits, rules: Rules) -> Mapping[frozenset[str], str]:
     return too_close(fits.plain(), {c: items for c, items in constructs.items() if items}, rules)
 
 
-def _group_doubt(fits: ClaimFits, family: str) -> str:
+def _group_doubt(compared: GroupModeration, family: str) -> str:
     """Why groups cannot be compared: their measurement differs."""
-    steps = fits.groups().invariance.comparisons()
+    steps = compared.invariance.comparisons()
     held = {str(r["level"]): bool(r["retained"]) for r in steps.to_dict("records")}
     for level, what in (("metric", "loadings"), ("scalar", "intercepts")):
         if not held.get(level, True) and not held.get(f"partial {level}", False):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.model.expressions import is_name
-from sem_models.model.parts import group_suffix
+from sem_models.model.parts import Claim, ClaimPart, group_suffix
 from sem_models.model.syntax import parse
 
 if TYPE_CHECKING:
@@ -188,8 +188,15 @@ def _claims(spec: ModelSpec) -> Iterator[str]:
     known = [*spec.labels, *(label + s for label in spec.labels for s in suffixes)]
     constructs = [c.id for c in spec.constructs]
     columns = {c.predictor for c in spec.controls}
+    parts = [f"{claim.id}.{part.part}" for claim in spec.claims for part in claim.parts]
     for claim in spec.claims:
+        yield from _contradictions(claim)
         for part in claim.parts:
+            for name in part.of:
+                # a claim that another specification removed takes its parts along
+                if name not in parts and name.partition(".")[0] in {c.id for c in spec.claims}:
+                    near = did_you_mean(name, parts, noun="parts of claims")
+                    yield f"claims[{claim.id}].parts[{part.part}].of: '{name}' is no part of a claim. {near}"
             where = f"claims[{claim.id}].parts[{part.part}]"
             for key in ("outcome", "predictor", "moderator", "second"):
                 value = getattr(part, key)
@@ -200,6 +207,21 @@ def _claims(spec: ModelSpec) -> Iterator[str]:
                 if name not in known:
                     near = did_you_mean(name, known, noun="labels", shown=len(spec.labels))
                     yield f"{where}.expression: '{name}' is not a label. {near}"
+
+
+def _contradictions(claim: Claim) -> Iterator[str]:
+    """Parts that count for a verdict and claim opposite signs of one quantity: none could be supported."""
+    claimed: dict[str, ClaimPart] = {}
+    for part in claim.parts:
+        if not part.primary or part.sign == 0:
+            continue
+        what = part.model_dump_json(exclude={"part", "title", "sign", "hypothesis"})
+        other = claimed.setdefault(what, part)
+        if other.sign != part.sign:
+            yield (
+                f"claims[{claim.id}].parts: '{other.part}' and '{part.part}' claim opposite signs of the "
+                "same quantity, so that the claim cannot be supported. Keep one of them."
+            )
 
 
 def _extra_text(spec: ModelSpec) -> Iterator[str]:

@@ -9,7 +9,6 @@ import pytest
 import data_schemas as ds
 import sem_models as sm
 from sem_models import examples
-from sem_models.findings.by_groups import parts_by_groups
 from sem_models.moderation.waves import wave_syntax, waves
 from sem_models.simulation.draw import simulate
 from sem_models.simulation.example import write_servuction
@@ -119,18 +118,38 @@ def test_group_claims_where_true_and_false(claim: str, true: Population, false: 
 
 
 def test_every_part_is_judged_on_its_own_groups(survey: ds.Survey) -> None:
-    table = parts_by_groups("servuction", survey)
+    """Three columns of groups in one scorecard: each part on the groups that its labels name."""
+    card = sm.scorecard("servuction", survey)
+    table = card.table()
+    table = table[table["part"] != ""]
     spec = sm.load("servuction")
     assert list(zip(table["claim"], table["part"], strict=True)) == [
         (c.id, p.part) for c in spec.claims for p in c.parts
     ]
-    groups = table.set_index(["claim", "part"])["groups"]
-    assert groups["V5", "STAGE"] == "stage"
-    assert groups["V6", "PLACE"] == "place"
-    assert groups["V7", "FE"] == "customer_type"
-    assert groups["V1", "FE"] == ""
     assert not (table["verdict"] == "not testable").any()
     assert (table[table["claim"] == "V1"]["verdict"] == "supported").all()
+    estimates = table.set_index(["claim", "part"])["estimate"]
+    for claim, (column, _, expression) in GROUPS.items():
+        levels = ("configural", "metric", "scalar")
+        by_hand = sm.moderate(
+            spec, survey, method="groups", moderator=column, levels=levels, estimator="MLR", missing="fiml"
+        )
+        first, _, part = claim.partition(".")
+        assert estimates[first, part] == pytest.approx(by_hand.fit.contrast(expression)["est"], abs=1e-6)
+
+
+def test_the_length_of_the_contract_where_it_matters_and_where_not(
+    true: Population, false: Population
+) -> None:
+    """V5.CONTRACT, two-sided: supported in the population that has it, not in the one without."""
+    spec = sm.load("servuction")
+    only = [c.model_copy(update={"parts": tuple(p for p in c.parts if p.part == "CONTRACT")})
+            for c in spec.claims if c.id == "V5"]  # fmt: skip
+    spec = spec.model_copy(update={"claims": tuple(only)})
+    for population, verdict in ((true, "supported"), (false, "undecided")):
+        data = simulate(population, 3000, rng=np.random.default_rng(8), continuous=True, complete=True)
+        row = sm.scorecard(spec, data, missing="listwise").table().set_index("part").loc["CONTRACT"]
+        assert row["verdict"] == verdict
 
 
 def test_business_and_private_customers_answer_alike(survey: ds.Survey) -> None:

@@ -166,6 +166,51 @@ PROBLEMS: list[tuple[dict[str, Any], str, str]] = [
         "claims[C1].parts[G].expression: 'b_G_F -' is not an expression",
         "missing after '-'",
     ),
+    (
+        {
+            "claims": [
+                {
+                    "id": "C1",
+                    "title": "t",
+                    "parts": [
+                        {"part": "UP", "expression": "b_G_F", "sign": 1},
+                        {"part": "DOWN", "expression": "b_G_F", "sign": -1},
+                    ],
+                }
+            ]
+        },
+        "'UP' and 'DOWN' claim opposite signs",
+        "Keep one of them",
+    ),
+    (
+        {
+            "claims": [
+                {
+                    "id": "C1",
+                    "title": "t",
+                    "parts": [
+                        {"part": "G", "expression": "b_G_F"},
+                        {"part": "ANY", "effect": "any", "of": ["C1.H"], "sign": 0},
+                    ],
+                }
+            ]
+        },
+        "'C1.H' is no part of a claim",
+        "Did you mean 'C1.G'",
+    ),
+    (
+        {
+            "claims": [
+                {
+                    "id": "C1",
+                    "title": "t",
+                    "parts": [{"part": "N", "effect": "necessity", "outcome": "G", "predictor": "FF"}],
+                }
+            ]
+        },
+        "claims[C1].parts[N].predictor: 'FF' is not a construct",
+        "Did you mean 'F'",
+    ),
     ({"claims": [{"id": "X1", "title": "t", "parts": []}]}, "claims[X1].id: 'X1' does not fit", "C1, C2"),
     ({"text": ["F ~ "]}, "text: Nothing stands right of '~'", "line 1, col 3"),
     (
