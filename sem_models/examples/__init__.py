@@ -7,7 +7,10 @@ from pathlib import Path
 from sem_models.errors import DataError, did_you_mean
 
 _FOLDER = Path(__file__).parent
-_KINDS = {"csv": "{}.csv", "sav": "{}.sav", "population": "{}_population.yaml"}
+_KINDS = {
+    "csv": "{}.csv", "sav": "{}.sav", "population": "{}_population.yaml",
+    "mentions": "{}_mentions.csv", "provider": "{}_provider.csv",
+}  # fmt: skip
 
 
 def names() -> tuple[str, ...]:
@@ -16,7 +19,8 @@ def names() -> tuple[str, ...]:
 
 
 def path(name: str = "b2b_service", kind: str = "csv") -> Path:
-    """File of a bundled, simulated example: "csv", "sav", or "population" for what it was drawn from.
+    """File of a bundled, simulated example: "csv", "sav", or "population" for what it was drawn from;
+    "mentions" for what its respondents name freely, coded, and "provider" for the provider's own list.
 
     Raises DataError for an unknown name or kind, and for a kind that this example does not have.
     """

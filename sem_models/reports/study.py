@@ -232,7 +232,12 @@ class Study:
         from sem_models.reports.findings.trade_off import section
 
         return section(
-            self, outcome=outcome, takes=takes, gives=gives, costs=_costs(costs), target=_target(target)
+            self,
+            outcome=outcome,
+            takes=takes,
+            gives=gives,
+            costs=_amounts(costs, "costs"),
+            target=_target(target),
         )
 
     def profiles(
@@ -261,11 +266,21 @@ class Study:
         """Do the claims hold, by groups, and do two waves measure alike?"""
         return self._section("servuction")
 
-    def priorities(self, target: str = "BI") -> Section:
-        """What weighs for a target, how well is it done, and what is it never reached without?"""
+    def mentions(self, table: str | Path | None = None, provider: str | Path | None = None) -> Section:
+        """What customers name freely: CSV files of coded mentions and of the provider's own list."""
+        from sem_models.reports.findings import mentions
+
+        own = self.simulated and self.source.startswith("servuction")
+        return mentions.section(table, provider, simulated=own and table is None)
+
+    def priorities(self, target: str = "BI", investment: str | None = None) -> Section:
+        """What weighs for a target, how well is it done, and what is it never reached without?
+
+        investment as "EDS=60, OPS=40" sets what is spent beside what weighs.
+        """
         from sem_models.reports.findings import priorities
 
-        return priorities.section(self, target)
+        return priorities.section(self, target, _amounts(investment, "investment"))
 
     def replication(self, studies: str, published: str | None = None) -> Section:
         """Do published figures hold here, and what do the studies in a column say together?"""
@@ -441,8 +456,8 @@ def _data_path(data: str | Path) -> Path:
     return Path(data)
 
 
-def _costs(text: str | None) -> dict[str, float] | None:
-    """Unit costs from "EDS=2, OPS=1"."""
+def _amounts(text: str | None, option: str) -> dict[str, float] | None:
+    """Amounts by construct from "EDS=2, OPS=1"."""
     if text is None:
         return None
     out = {}
@@ -453,7 +468,7 @@ def _costs(text: str | None) -> dict[str, float] | None:
         except ValueError:
             mark = ""
         if not mark:
-            raise SpecError(f"costs='{text}': write a cost for each service, as in 'EDS=2, OPS=1'.")
+            raise SpecError(f"{option}='{text}': write an amount for each, as in 'EDS=2, OPS=1'.")
     return out
 
 

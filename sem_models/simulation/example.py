@@ -13,6 +13,7 @@ import pandas as pd
 
 from sem_models import examples
 from sem_models.simulation.draw import simulate
+from sem_models.simulation.mentions import write_mentions
 from sem_models.simulation.population import Population, load_population
 
 TITLE = "Simulated example, no real customers"
@@ -96,3 +97,4 @@ if __name__ == "__main__":
     place = Path(sys.argv[1]) if len(sys.argv) > 1 else examples.path().parent
     write_example(place)
     write_servuction(place)
+    write_mentions(place)

@@ -33,8 +33,12 @@ OWN_PARAMETERS = {
     "08_profiles": [
         "data", "model", "schema", "method", "estimator", "missing", "levers", "rows", "ids", "out",
     ],
-    "10_servuction": ["data", "model", "schema", "estimator", "missing", "out"],
-    "11_priorities_and_necessity": ["data", "model", "schema", "target", "estimator", "missing", "out"],
+    "10_servuction": [
+        "data", "model", "schema", "estimator", "missing", "mentions", "provider", "out",
+    ],
+    "11_priorities_and_necessity": [
+        "data", "model", "schema", "target", "investment", "estimator", "missing", "out",
+    ],
     "12_replication": [
         "data", "model", "schema", "studies", "published", "estimator", "missing", "out",
     ],
@@ -44,7 +48,7 @@ DEFAULTS = {
     "reference_group": None, "interactions": "EDS:ACT", "method": "dblcent", "estimator": "MLR",
     "missing": "fiml", "out": None, "outcome": "PV", "takes": "EDS", "gives": "OPS", "costs": None,
     "target": None, "levers": "onsite_visits", "rows": None, "ids": None, "studies": "active",
-    "published": None,
+    "published": None, "mentions": None, "provider": None, "investment": None,
 }  # fmt: skip
 OWN_DEFAULTS = {
     "10_servuction": {"data": "example:servuction", "model": "servuction"},

@@ -245,3 +245,29 @@ def test_sections_finished_before_an_error_stay_on_disk(tmp_path: Path) -> None:
     assert (tmp_path / "tables" / "screening_items.csv").is_file()
     assert json.loads((tmp_path / "provenance.json").read_text())["data_hash"] == opened.survey.hash
     assert not (tmp_path / "report.html").exists()
+
+
+def test_mentions_of_the_example_are_its_own_and_called_simulated(tmp_path: Path) -> None:
+    study = Study.open("example:servuction", model="servuction")
+    section = study.mentions()
+    assert section.header.startswith("Simulated: ")
+    assert {t.name for t in section.tables} == {"kinds", "elements", "unseen"}
+    said = " ".join(section.sentences)
+    assert "of the process, more than the .40" in said
+    assert "“one person stays responsible”" in said
+    coded = tmp_path / "coded.csv"
+    coded.write_bytes(examples.path("servuction", "mentions").read_bytes())
+    other = Study.open("example", model="b2b_service_core")
+    assert "no table of mentions" in " ".join(other.mentions().sentences)
+    assert not other.mentions(coded).header.startswith("Simulated")
+    with pytest.raises(DataError, match=r"'lost.csv' cannot be read"):
+        other.mentions(tmp_path / "lost.csv")
+
+
+def test_investment_stands_beside_importance() -> None:
+    study = Study.open("example", model="b2b_service_core", missing="listwise")
+    section = study.priorities("BI", "EDS=30, OPS=60, PV=10")
+    assert "investment" in section.charts
+    assert "Operational service gets more than it weighs" in " ".join(section.sentences)
+    with pytest.raises(SpecError, match="investment='EDS': write an amount for each"):
+        study.priorities("BI", "EDS")

@@ -12,6 +12,7 @@ import sem_models as sm
 from sem_models import examples
 from sem_models.errors import DataError
 from sem_models.simulation.example import REASONS, write_example
+from sem_models.simulation.mentions import ELEMENTS, write_mentions
 from sem_models.simulation.population import Population
 
 
@@ -113,3 +114,13 @@ def test_invariance_holds_in_the_population(b2b: Population) -> None:
     strict = ("loadings", "intercepts", "residuals")
     assert population_fit(b2b, "b2b_service", group_equal=strict).solved.fmin < 1e-12
     assert population_fit(b2b, "b2b_service", group_equal=("regressions",)).solved.fmin > 1e-3
+
+
+def test_mentions_are_what_the_generator_writes(tmp_path: Path) -> None:
+    for written, kind in zip(write_mentions(tmp_path), ("mentions", "provider"), strict=True):
+        assert written.read_bytes() == examples.path("servuction", kind).read_bytes()
+    shares = sm.mentions(pd.read_csv(written.with_name("servuction_mentions.csv"))).elements()
+    assumed = {element: chance for element, _, chance, _ in ELEMENTS}
+    for row in shares.to_dict("records"):
+        if row["element"] in assumed:  # of those who name anything, so that shares lie above the chances
+            assert row["ci_lower"] - 0.02 < assumed[row["element"]] / 0.87 < row["ci_upper"] + 0.02

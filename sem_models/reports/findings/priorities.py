@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PERMUTATIONS, SEED = 2000, 1
 
 
-def section(study: Study, target: str = "BI") -> Section:
-    """Importance and performance of all that leads to the target, and what it needs."""
+def section(study: Study, target: str = "BI", investment: dict[str, float] | None = None) -> Section:
+    """Importance and performance of all that leads to the target, what it needs, and what is spent on it."""
     fit = study.fit
     if not fit.status.converged:
         return Section(
@@ -37,6 +37,15 @@ def section(study: Study, target: str = "BI") -> Section:
         "combined": found.combined_chart(needed, ceiling="cr_fdh", names=study.construct_names),
         "necessity": needed.chart(_first(needed), names=study.construct_names),
     }
+    tables = _tables(study, found, needed)
+    if investment is not None:
+        spent = found.investment(investment)
+        said += _investment(spent, names)
+        charts["investment"] = found.investment_chart(investment, names=study.construct_names)
+        tables += (
+            Table("investment", "Importance and investment", spent, names=study.names,
+                  note="Shares (%) among the constructs that are spent on; gap: importance less investment."),
+        )  # fmt: skip
     return Section(
         "priorities", "What weighs, and how well is it done?", fit.header.line(),
         (
@@ -44,7 +53,7 @@ def section(study: Study, target: str = "BI") -> Section:
             "Importance is a total effect and as such an association; a necessary level is one that nobody "
             "among these customers did without, and is not sufficient.",
         ),
-        key=tuple(said[:1]), tables=_tables(study, found, needed), charts=charts,
+        key=tuple(said[:1]), tables=tables, charts=charts,
         cautions=say.status_sentences(fit.status, "the model on all customers"),
     )  # fmt: skip
 
@@ -95,6 +104,21 @@ def _needs(needed: Necessity, names: dict[str, str]) -> list[str]:
             f"{_upper(name)} {held} for high {to} (d = {text.number(d)}, {text.pvalue(p)}; CR-FDH ceiling)."
         )
     return out
+
+
+def _investment(spent: pd.DataFrame, names: dict[str, str]) -> list[str]:
+    """Where the share of what customers weigh and of what is spent can be told apart."""
+    out = []
+    for row in spent.to_dict("records"):
+        if text.covers_zero(row["ci_lower"], row["ci_upper"]):
+            continue
+        name = _upper(names.get(str(row["construct"]), str(row["construct"])))
+        figures = text.estimate(
+            float(row["gap"]), float(row["ci_lower"]), float(row["ci_upper"]), 0, bounded=False
+        )
+        word = "weighs more than is spent on it" if row["gap"] > 0 else "gets more than it weighs"
+        out.append(f"{name} {word} (a gap of {figures} percentage points).")
+    return out or ["What is spent and what weighs cannot be told apart for any of these constructs."]
 
 
 def _first(needed: Necessity) -> str:
