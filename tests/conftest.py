@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import pytest
+from sem_models.runs.threads import one_thread
+
+one_thread()  # before NumPy is loaded: threads that wait for each other make a busy machine six times slower
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import pytest  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -19,6 +19,7 @@ from sem_models.model.syntax import Syntax
 from sem_models.model.variables import classify
 from sem_models.observed.checks import quoted
 from sem_models.observed.margins import Array
+from sem_models.observed.patterns import BoolArray
 from sem_models.observed.sample import numeric_columns
 
 MOST = 15
@@ -54,13 +55,16 @@ def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> I
     Raises SpecError or DataError for names that are not in the model, without data, and for columns that
     cannot be ordered items; warns of exogenous covariates, whose numbers are used as they are.
     """
-    variables = classify(syntax)
-    endogenous = variables.indicators + variables.outcomes + variables.others
     stated = {f.lhs for f in syntax.formulas if f.op == "|"}
-    named = _named(ordered, endogenous, variables.exogenous)
     typed: set[str] = set()
     if frame is not None:
-        typed = {name for name in endogenous if name in frame.columns and _is_ordered(frame[name])}
+        types = zip(frame.columns, frame.dtypes.tolist(), strict=True)
+        typed = {name for name, dtype in types if _is_ordered(dtype)}
+    if not (stated or typed) and isinstance(ordered, bool | tuple) and not ordered:
+        return NO_ITEMS  # nearly every fit
+    variables = classify(syntax)
+    endogenous = variables.indicators + variables.outcomes + variables.others
+    named = _named(ordered, endogenous, variables.exogenous)
     wanted = [name for name in endogenous if name in named or name in typed or name in stated]
     if not wanted:
         return NO_ITEMS
@@ -99,8 +103,8 @@ def _named(ordered: Any, endogenous: Sequence[str], exogenous: Sequence[str]) ->
     return set(names)
 
 
-def _is_ordered(column: Any) -> bool:
-    return isinstance(getattr(column, "dtype", None), pd.CategoricalDtype) and bool(column.cat.ordered)
+def _is_ordered(dtype: Any) -> bool:
+    return isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
 
 
 def _coded(column: Any, name: str) -> tuple[Array, tuple[object, ...]]:
@@ -184,8 +188,10 @@ def warn_two_values(values: Sequence[Array], variables: Sequence[str], explained
     values (n, p) by group. A linear model of a yes/no answer has wrong standard errors and a wrong test.
     """
     two = []
-    for j, name in enumerate(variables):
-        if name not in explained or any(_several(block[:FEW, j]) for block in values):
+    several = np.any([_several(block[:FEW]) for block in values], axis=0)
+    for j in np.flatnonzero(~several):
+        name = variables[int(j)]
+        if name not in explained:
             continue
         column = np.concatenate([block[:, j] for block in values])
         if len(np.unique(column[~np.isnan(column)])) == 2:
@@ -203,10 +209,10 @@ FEW = 200
 """Rows looked at first: nearly every variable shows more than two values in them."""
 
 
-def _several(column: Array) -> bool:
-    """Whether a column has more than two values."""
-    low, high = np.fmin.reduce(column, initial=np.inf), np.fmax.reduce(column, initial=-np.inf)
-    return bool(((column > low) & (column < high)).any())
+def _several(rows: Array) -> BoolArray:
+    """Which columns (n, p) have more than two values, (p,)."""
+    low, high = np.fmin.reduce(rows, initial=np.inf), np.fmax.reduce(rows, initial=-np.inf)
+    return np.asarray(((rows > low) & (rows < high)).any(axis=0))
 
 
 def check_categories(
