@@ -11,7 +11,7 @@ import typer
 
 from sem_models import claims_cli
 from sem_models.errors import DataError, SEMError, SpecError, did_you_mean
-from sem_models.runs.threads import one_thread
+from sem_models.threads import one_thread
 
 if TYPE_CHECKING:
     from sem_models.reports import Study, Written

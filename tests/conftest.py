@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sem_models.runs.threads import one_thread
+from sem_models.threads import one_thread
 
 one_thread()  # before NumPy is loaded: threads that wait for each other make a busy machine six times slower
 

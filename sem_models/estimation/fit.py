@@ -39,6 +39,7 @@ from sem_models.observed.ordered_sample import sample_of_items
 from sem_models.observed.patterns import complete_patterns
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import Sample, group_labels, sample_from_data
+from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,7 @@ LOWER = 1e-9
 """Difference of the discrepancy, per row, from which one optimum counts as lower than another."""
 
 
+@single_threaded
 def fit(
     model: str | ModelSpec,
     data: Any = None,

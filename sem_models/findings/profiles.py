@@ -26,6 +26,7 @@ from sem_models.inference.header import Header
 from sem_models.model.parts import Moderation
 from sem_models.model.spec import ModelSpec, load
 from sem_models.moderation.moderate import moderate
+from sem_models.threads import single_threaded
 
 SMALLEST = 5
 FORMATS = (".csv", ".xlsx", ".parquet")
@@ -106,6 +107,7 @@ class Profiles:
         return f"<p>{self.header.line()}</p>{table}"
 
 
+@single_threaded
 def profiles(
     spec: str | ModelSpec, data: Any, *, outcome: str = "PV", levers: Sequence[str] | None = None,
     method: str = "dblcent", level: float = 0.95, **options: Any,

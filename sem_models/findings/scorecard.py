@@ -21,6 +21,7 @@ from sem_models.inference.contrasts import adjust_pvalues
 from sem_models.inference.header import Header
 from sem_models.model.parts import Claim, Rules
 from sem_models.model.spec import ModelSpec, load
+from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -83,6 +84,7 @@ class Scorecard:
         return f"<p>{escape(self.header.line())}</p>{table}"
 
 
+@single_threaded
 def scorecard(
     spec: str | ModelSpec,
     data: Any,

@@ -23,6 +23,7 @@ from sem_models.inference.solved import Solved
 from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
+from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,7 @@ class Fit:
 
     # ------------------------------------------------------------------ parameters
 
+    @single_threaded
     def estimates(self, *, level: float = LEVEL, aux: bool = False) -> pd.DataFrame:
         """One row a parameter, in lavaan's order, defined parameters last.
 
@@ -102,6 +104,7 @@ class Fit:
         columns["std_lv"], columns["std_all"] = solved.standardized_values("std_lv", "std_all")
         return self._frame(columns, aux=aux)
 
+    @single_threaded
     def standardized(
         self, type: Metric = "std_all", *, level: float = LEVEL, units_known: bool = False
     ) -> pd.DataFrame:
@@ -117,6 +120,7 @@ class Fit:
         value = np.append(scaled.value, defined.value)
         return self._frame(_inference(value, errors, "est_std", level=_checked(level)))
 
+    @single_threaded
     def effects(
         self, *, interval: Literal["delta", "montecarlo", "bootstrap"] = "delta", draws: int | None = None,
         seed: int | None = None, level: float = LEVEL,
@@ -219,6 +223,7 @@ class Fit:
     def _measures(self) -> Measures:
         return fit_measures(self.solved)
 
+    @single_threaded
     def measures(self) -> pd.Series:
         """Fit measures under lavaan's names with underscores; NaN where undefined, see `why`."""
         values = self._measures.values
@@ -240,6 +245,7 @@ class Fit:
     def _tests(self) -> list[dict[str, Any]]:
         return all_tests(self.solved)
 
+    @single_threaded
     def compare(
         self,
         *others: Fit,
@@ -271,6 +277,7 @@ class Fit:
         """Wald test of equalities over labels, for example `fit.wald("a1 == a2")`."""
         return wald_test(self.solved, hypothesis)
 
+    @single_threaded
     def modification_indices(
         self,
         *,
@@ -297,6 +304,7 @@ class Fit:
         )  # fmt: skip
         return self._with_blocks(frame)
 
+    @single_threaded
     def score_tests(self, release: Sequence[int] | None = None, add: str | None = None) -> ScoreTests:
         """Would releasing equality constraints, or adding parameters, improve the fit? No refit is made.
 
@@ -309,6 +317,7 @@ class Fit:
 
         return score_tests(self.solved, release, add)
 
+    @single_threaded
     def factor_scores(
         self, method: ScoreMethod = "regression", *, se: bool = False, data: Any = None
     ) -> pd.DataFrame:
@@ -323,6 +332,7 @@ class Fit:
 
         return score_table(self.solved, method, errors=se, data=data)
 
+    @single_threaded
     def influence(self, *, exact: bool = False) -> pd.DataFrame:
         """How far the estimates would move without each customer, a row each, labelled by the data's index.
 
@@ -389,6 +399,7 @@ class Fit:
 
     # ------------------------------------------------------------------ resampling
 
+    @single_threaded
     def bootstrap(
         self, n: int = 1000, *, type: Kind = "ordinary", seed: int | None = None, progress: bool = True
     ) -> Bootstrap:
@@ -405,6 +416,7 @@ class Fit:
 
     # ------------------------------------------------------------------ when something is wrong
 
+    @single_threaded
     def diagnose(self, *, attempts: bool = False) -> Diagnosis:
         """What is wrong with this fit, in words, and what was tried; print it, or take `.table()`.
 

@@ -16,6 +16,7 @@ from sem_models.inference.nested import difference_test
 from sem_models.inference.result import Fit
 from sem_models.moderation.partial import Released, following, largest
 from sem_models.moderation.retention import retained
+from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
@@ -113,6 +114,7 @@ class Invariance:
         )
 
 
+@single_threaded
 def invariance(
     model: str | ModelSpec,
     data: Any = None,

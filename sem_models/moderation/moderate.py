@@ -13,6 +13,7 @@ from sem_models.moderation.latent.estimate import moderate_latent
 from sem_models.moderation.products.estimate import OPTIONS as PRODUCT_OPTIONS
 from sem_models.moderation.products.estimate import moderate_by_products
 from sem_models.moderation.result import Moderation
+from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
@@ -39,6 +40,7 @@ def moderate(
 ) -> Moderation: ...  # fmt: skip
 
 
+@single_threaded
 def moderate(
     model: str | ModelSpec, data: Any = None, *, method: str = "dblcent", moderator: str | None = None,
     **options: Any,

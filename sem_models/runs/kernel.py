@@ -13,7 +13,7 @@ import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
-from sem_models.runs.threads import VARIABLES, one_thread
+from sem_models.threads import VARIABLES, one_thread
 
 
 class ThisInterpreter(AsyncKernelManager):
