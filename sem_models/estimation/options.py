@@ -290,6 +290,8 @@ def resolve(
         **MODEL_TYPES[model_type],
         **{k: v for k, v in given.items() if k in _SWITCHES and v not in ("default", None)},
     }
+    if defaults.discrepancy != "ML" and not items:
+        switches.setdefault("fixed_x", False)  # lavaan takes covariates as fixed by maximum likelihood alone
     if "meanstructure" not in switches:
         switches["meanstructure"] = bool(
             has_groups

@@ -71,8 +71,10 @@ def fit_measures(solved: Solved) -> Measures:
         df=float(test.df),
         pvalue=test.pvalue,
     )
+    saturated = robust and not test.df
+    scaled = 0.0 if saturated else test.scaled  # nothing is left to be scaled
     if robust:
-        v.update(chisq_scaled=test.scaled, df_scaled=test.df_scaled, pvalue_scaled=test.pvalue_scaled)
+        v.update(chisq_scaled=scaled, df_scaled=test.df_scaled, pvalue_scaled=test.pvalue_scaled)
         v["chisq_scaling_factor"] = test.scaling if test.scaling is not None else nan
     if sample.ordinal is not None:
         base = ordinal_baseline(solved)
@@ -86,7 +88,7 @@ def fit_measures(solved: Solved) -> Measures:
             baseline_pvalue_scaled=base.pvalue_scaled,
         )
         v["baseline_chisq_scaling_factor"] = base.scaling if base.scaling is not None else nan
-    _incremental(v, test, base, robust)
+    _incremental(v, test, base, scaled if robust else None)
     categorical = categorical_misfit(solved) if sample.ordinal is not None else None
     misfit = None
     if categorical is not None:
@@ -107,7 +109,7 @@ def fit_measures(solved: Solved) -> Measures:
         shifted = test.shift != 0.0
         x2 = test.scaled if shifted else test.statistic
         _rmsea(v, "_scaled", x2, test.df if shifted else test.scaling * test.df_scaled, n, g)
-    if misfit is not None and not test.df:
+    if saturated or (misfit is not None and not test.df):
         _rmsea(v, "_robust", 0.0, 0, n, g)
     elif misfit is not None:
         x2, x2_mean = misfit[0]
@@ -190,14 +192,11 @@ def _ordinal(v: dict[str, float], solved: Solved, found: CategoricalMisfit | Non
     v["pgfi"] = df / moments * v["gfi_lisrel"]
 
 
-def _incremental(v: dict[str, float], test: ChiSquare, base: ChiSquare, robust: bool) -> None:
-    kinds = (
-        ("", test.statistic, base.statistic, test.df, base.df),
-        ("_scaled", test.scaled, base.scaled, test.df_scaled, base.df_scaled),
-    )
+def _incremental(v: dict[str, float], test: ChiSquare, base: ChiSquare, scaled: float | None) -> None:
+    kinds = [("", test.statistic, base.statistic, float(test.df), float(base.df))]
+    if scaled is not None:
+        kinds.append(("_scaled", scaled, base.scaled, test.df_scaled, base.df_scaled))
     for suffix, x2, b2, df, base_df in kinds:
-        if suffix and not robust:
-            continue
         v[f"cfi{suffix}"] = m.cfi(x2, df, b2, base_df)
         v[f"tli{suffix}"] = v[f"nnfi{suffix}"] = m.tli(x2, df, b2, base_df)
         v[f"rfi{suffix}"] = m.rfi(x2, df, b2, base_df)

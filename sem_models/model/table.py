@@ -347,7 +347,10 @@ def _equal_modifiers(rows: list[Row], syntax: Syntax) -> list[Row]:
 
 
 def _family(row: Row, variables: Variables) -> str | None:
+    """The family of `group_equal` that a row belongs to; moments of covariates belong to none."""
     latent = set(variables.latent)
+    if row.op in ("~~", "~1") and {row.lhs, row.rhs or row.lhs} <= set(variables.exogenous):
+        return None
     if row.op == "=~":
         return "loadings"
     if row.op == "~":

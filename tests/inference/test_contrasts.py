@@ -144,7 +144,7 @@ def test_a_table_by_name(fit: sm.Fit) -> None:
 @pytest.mark.parametrize("name", ["b2b_service_core", "b2b_service"])
 def test_every_claim_of_the_catalogue_is_a_contrast(name: str) -> None:
     spec = sm.load(name)
-    every = sm.Contrast.of_spec(spec, needs=("groups", "interactions", "controls"))
+    every = sm.Contrast.of_spec(spec, needs=("groups", "interactions", "controls", "capped"))
     assert len(every) == sum(bool(part.expression) for claim in spec.claims for part in claim.parts)
     plain = sm.Contrast.of_spec(spec)
     assert 0 < len(plain) < len(every)
