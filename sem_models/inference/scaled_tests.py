@@ -57,13 +57,16 @@ def projection(
     objective: NormalTheory | LeastSquares, point: Point | MomentPoint, sample: Sample,
     information: Information = EXPECTED,
 ) -> Projection:  # fmt: skip
-    """J, V and A⁻¹ at a solution; V of maximum likelihood is the moments' information of the kind asked."""
+    """J, V and A⁻¹ at a solution; V of maximum likelihood is the moments' information of the kind asked.
+
+    Groups weigh n_g / N here, as in lavaan, also where the discrepancy weighs them (n_g − 1) / (N − G).
+    """
     ram = objective.ram
     keep = kept_moments(sample, ram)
     if isinstance(objective, LeastSquares):
         kept = tuple(
             s * (w[keep] if w.ndim == 1 else w[np.ix_(keep, keep)])
-            for s, w in zip(objective.share, objective.weight, strict=True)
+            for s, w in zip(sample.share, objective.weight, strict=True)
         )
     else:
         kept = normal_weight(objective, point, sample, keep, information)

@@ -10,6 +10,8 @@ from scipy.stats import multivariate_normal
 import sem_models as sm
 from sem_models.model.ram import Array
 
+from .simulated import clustered_survey
+
 MODEL = "EDS =~ e1 + e2 + e3\nPV =~ p1 + p2 + p3\nPV ~ EDS"
 
 SANDWICH = 1e-4
@@ -80,3 +82,16 @@ def test_fiml_of_complete_data_is_ml_with_means(clients: pd.DataFrame) -> None:
     np.testing.assert_allclose(b["se"], a["se"], atol=1e-7)
     for name in ("chisq", "cfi", "rmsea", "srmr", "logl"):
         assert fiml.measures()[name] == pytest.approx(ml.measures()[name], abs=1e-7), name
+
+
+def test_two_groups_of_unequal_size_weigh_by_their_rows() -> None:
+    """Corrections take n_g / N where the discrepancy takes (n_g − 1) / (N − G); lavaan 0.6-14's figures."""
+    fit = sm.fit(
+        "f =~ x1 + x2 + x3\ng =~ y1 + y2 + y3", clustered_survey(), estimator="ULSM", group="grp",
+        group_equal="loadings", model_type="cfa",
+    )  # fmt: skip
+    names = ["chisq", "chisq_scaling_factor", "baseline_chisq_scaling_factor"]
+    np.testing.assert_allclose(fit.measures()[names], [17.07492108, 0.6894908429, 2.095648181], rtol=1e-7)
+    loadings = fit.estimates().query("op == '=~'")["se"].to_numpy()[:6]
+    expected = [0, 0.1210271706, 0.0899762111, 0, 0.1639399436, 0.0951996358]
+    np.testing.assert_allclose(loadings, expected, rtol=2e-6)
