@@ -2,10 +2,10 @@
 
 The residual moments e = s − σ(θ̂) have the covariance Q (Γ / N) Qᵀ with Q = I − J (Jᵀ V J)⁻¹ Jᵀ V: what the
 sample varies by, less what the estimates follow. J slopes of the moments, V their information at the implied
-moments (expected or observed, as for the standard errors), Γ from the saturated model, normal-theory or
-without normality as the standard errors are. Ogasawara (2001), Psychometrika, 66, 421–436; Maydeu-Olivares
-(2017), Psychometrika, 82, 533–558. All groups are stacked, so that a group's residuals also vary with the
-estimates it shares with others.
+moments (expected, observed or the scores' products, as for the standard errors), Γ from the saturated model,
+normal-theory or without normality as the standard errors are. Ogasawara (2001), Psychometrika, 66, 421–436;
+Maydeu-Olivares (2017), Psychometrika, 82, 533–558. All groups are stacked, so that a group's residuals also
+vary with the estimates it shares with others.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def _weight(solved: Solved, keep: Array) -> list[Array]:
     point: Any = solved.point
     if not isinstance(objective, NormalTheory):
         full = solved.sample.share[:, None, None] * objective.weight
+    elif _by_scores(solved):
+        full = np.stack(_score_products(solved, point.parts))
     else:
         observed = solved.options.information == "observed"
         groups = solved.ram.n_groups
@@ -77,12 +79,27 @@ def _weight(solved: Solved, keep: Array) -> list[Array]:
     return [w[np.ix_(keep, keep)] for w in full]
 
 
+def _by_scores(solved: Solved) -> bool:
+    """Whether the information of the standard errors is made of the rows' scores (MLF)."""
+    return solved.options.se == "first.order" and solved.sample.rows is not None
+
+
+def _score_products(solved: Solved, parts: Discrepancy) -> list[Array]:
+    """Products of the saturated scores at some moments, per row of all, by group."""
+    sample = solved.sample
+    assert sample.rows is not None
+    p = parts.weight.shape[-1]
+    return [
+        score_products(rows, _scores(sample, parts, g), p * (p + 1) // 2 + p) / sample.n_total
+        for g, rows in enumerate(sample.rows)
+    ]
+
+
 def _gamma(solved: Solved, keep: Array) -> list[Array]:
     """Γ / share by group."""
     sample, se = solved.sample, solved.options.se
-    free = se in ("robust.huber.white", "robust.cluster", "first.order") or (
-        se in FROM_MOMENTS and se != "robust.sem.nt"
-    )
+    free = solved.options.discrepancy == "WLS" or se in ("robust.huber.white", "robust.cluster")
+    free |= se in FROM_MOMENTS and se != "robust.sem.nt"
     if sample.gamma is not None or (free and sample.complete and sample.rows is not None):
         return list(empirical_gamma(sample, solved.ram.exogenous, keep))
     patterns: Patterns = sample.patterns
@@ -90,14 +107,15 @@ def _gamma(solved: Solved, keep: Array) -> list[Array]:
         patterns = complete_patterns(sample.rows_by_group, sample.mean, sample.cov)
     parts = discrepancy(sample.cov, sample.mean, patterns)
     groups = solved.ram.n_groups
-    curve = moment_likelihood.curvature(parts, patterns, groups, observed=True)
     chosen = np.ix_(keep, keep)
+    if _by_scores(solved):
+        return [np.asarray(np.linalg.inv(products[chosen])) for products in _score_products(solved, parts)]
+    curve = moment_likelihood.curvature(parts, patterns, groups, observed=True)
     out = []
     for g in range(groups):
         spread = inv = np.linalg.inv(curve[g][chosen])  # given the covariates, not beside them
         if free and sample.rows is not None:
-            products = score_products(sample.rows[g], _scores(sample, parts, g), len(inv))
-            spread = inv @ (products[chosen] / sample.n_total) @ inv
+            spread = inv @ _score_products(solved, parts)[g][chosen] @ inv
         out.append(np.asarray(spread))
     return out
 

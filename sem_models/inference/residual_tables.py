@@ -23,6 +23,7 @@ TYPES = (*KINDS, "normalized", "standardized", "casewise")
 
 def residual_tables(solved: Solved, kind: str) -> Any:
     """{group: {"cov": frame, "mean": series, …}}, or one frame of rows for "casewise"."""
+    kind = kind.replace(".", "_")
     if kind not in TYPES:
         raise SpecError(f"residuals(type='{kind}') is unknown. {did_you_mean(kind, TYPES, noun='types')}")
     if solved.sample.ordinal is not None:

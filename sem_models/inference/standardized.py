@@ -101,14 +101,14 @@ def standardize(
 ) -> Values:  # fmt: skip
     """Estimates in units of the model-implied standard deviations, a latent product in its factors' units.
 
-    std_all scales all variables, std_lv the latent ones only, std_nox all but fixed covariates. A residual
+    std_all scales all variables, std_lv the latent ones only, std_nox all but covariates. A residual
     covariance is divided by the residual standard deviations (of the absolute value, should a variance be
     negative), a residual variance by the total variance. NaN where a total variance is not positive.
     units_known leaves the sampling error of what a product's own unit is changed by out of the derivatives.
     """
     raw = row_values(table, ram, free, at)
     lines = _lines(table, ram.variables)
-    factor, scales = _scaling(lines, ram, ram.matrices(free)[1], at, metric)
+    factor, scales = _scaling(table, lines, ram, ram.matrices(free)[1], at, metric)
     d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram, at)
     relative = np.zeros(raw.jacobian.shape)
     for scale in scales:
@@ -123,7 +123,7 @@ def standardize(
     products = product_rows(table, ram.variables)
     if products:
         total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
-        unit, slope = product_units(products, total, d_total, _is_scaled(ram, metric), len(factor))
+        unit, slope = product_units(products, total, d_total, _is_scaled(table, ram, metric), len(factor))
         factor = factor * unit
         if not units_known:
             relative = relative + slope
@@ -147,7 +147,7 @@ def standardized_values(
         return [standardize(table, ram, free, at, metric).value for metric in metrics]
     matrices = ram.matrices(free)
     lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices, free, at)
-    out = [raw * _scaling(lines, ram, matrices[1], at, metric)[0] for metric in metrics]
+    out = [raw * _scaling(table, lines, ram, matrices[1], at, metric)[0] for metric in metrics]
     return [
         value if metric == "std_lv" else np.where(lines.scaling, 1.0, value)
         for metric, value in zip(metrics, out, strict=True)
@@ -167,10 +167,10 @@ class _Scale:
 
 
 def _scaling(
-    lines: Lines, ram: RamModel, s_mat: Array, at: Implied, metric: Metric
+    table: ParameterTable, lines: Lines, ram: RamModel, s_mat: Array, at: Implied, metric: Metric
 ) -> tuple[Array, list[_Scale]]:
     """What each row is multiplied by, and what that is made of."""
-    scaled = _is_scaled(ram, metric)
+    scaled = _is_scaled(table, ram, metric)
     residual = np.diagonal(s_mat, axis1=-2, axis2=-1)
     total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
     factor, scales = np.ones(len(lines.group)), []
@@ -186,12 +186,12 @@ def _scaling(
     return factor, scales
 
 
-def _is_scaled(ram: RamModel, metric: Metric) -> NDArray[np.bool_]:
+def _is_scaled(table: ParameterTable, ram: RamModel, metric: Metric) -> NDArray[np.bool_]:
     scaled = np.ones(len(ram.variables), dtype=bool)
     if metric == "std_lv":
         scaled[: ram.n_observed] = False
     elif metric == "std_nox":
-        scaled[ram.exogenous] = False
+        scaled[[ram.variables.index(name) for name in table.variables.exogenous]] = False
     return scaled
 
 

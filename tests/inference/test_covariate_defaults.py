@@ -46,3 +46,14 @@ def test_a_saturated_model_has_nothing_left_to_scale() -> None:
     fit = sm.fit("y1 ~ x1 + x2\ny2 ~ y1 + x1 + x2", clustered_survey(), estimator="MLR")
     names = ["df", "chisq_scaled", "cfi_scaled", "nfi_scaled", "rmsea_robust", "baseline_chisq_scaled"]
     np.testing.assert_allclose(fit.measures()[names], [0, 0, 1, 1, 0, 39.65046486], rtol=1e-9)
+
+
+def test_std_nox_leaves_random_covariates_in_their_units() -> None:
+    fit = sm.fit(MODEL, clustered_survey(), fixed_x=False)
+    table = fit.standardized("std_nox").set_index(["lhs", "op", "rhs"])
+    paths = table.loc[[("g", "~", "x1"), ("g", "~", "x2")]]
+    np.testing.assert_allclose(paths["est_std"], [0.261, 0.258], atol=5e-4)
+    np.testing.assert_allclose(paths["se"], [0.076, 0.098], atol=5e-4)
+    raw = fit.estimates().set_index(["lhs", "op", "rhs"])["est"]
+    key = ("x1", "~~", "x2")
+    assert table.loc[key, "est_std"] == pytest.approx(raw[key], rel=1e-12)

@@ -10,6 +10,8 @@ import pytest
 
 import sem_models as sm
 
+from .simulated import MODEL, clustered_survey, with_holes
+
 TWO = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6"
 
 LAVAAN = [
@@ -99,3 +101,32 @@ def test_unknown_types_are_refused(clients: pd.DataFrame) -> None:
     fit = sm.fit("E =~ e1 + e2 + e3", clients)
     with pytest.raises(sm.SpecError, match="Did you mean 'normalized'"):
         fit.residuals("normalised")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "z"),
+    [
+        ("MLF", [0.014930, 0.239274, 0.094314, -0.482398, -1.033720]),
+        ("WLS", [-0.028875, -0.415794, 0.407565, -0.254774, -0.422338]),
+    ],
+)
+def test_errors_of_the_estimators_own_kind(estimator: str, z: list[float]) -> None:
+    """MLF takes the scores' products on both sides, WLS the moments' own covariance; lavaan 0.6-14."""
+    fit = sm.fit(MODEL, clustered_survey(), estimator=estimator, model_type="cfa")
+    ours = fit.residuals("standardized")[""]["cov"]
+    np.testing.assert_allclose(ours.iloc[0, 1:], z, atol=2e-5)
+
+
+def test_covariates_beside_missing_answers() -> None:
+    """What varies given the covariates is a part of all moments; lavaan 0.6-14 with em.h1.tol = 1e-11."""
+    fit = sm.fit("g =~ y1 + y2 + y3\ng ~ x1", with_holes(), missing="fiml", estimator="MLR")
+    ours = fit.residuals("standardized")[""]["cov"]
+    np.testing.assert_allclose(ours.iloc[0], [2.327132, 1.019618, -0.031895, 1.141793], atol=2e-5)
+
+
+def test_names_of_lavaan_are_understood() -> None:
+    fit = sm.fit(MODEL, clustered_survey())
+    pd.testing.assert_frame_equal(
+        fit.residuals("cor.bentler")[""]["cov"],  # type: ignore[arg-type]
+        fit.residuals("cor_bentler")[""]["cov"],
+    )
