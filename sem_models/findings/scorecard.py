@@ -257,7 +257,7 @@ def _lines(card: Scorecard) -> list[str]:
         if row["estimate"] == row["estimate"]:
             spread = f"[{row['ci_lower']:.2f}, {row['ci_upper']:.2f}]"
             if not row["se"] > 0:  # an effect size with a test and no interval
-                spread = f"(p = {row['pvalue']:.3f})"
+                spread = "(p < 0.001)" if row["pvalue"] < 0.001 else f"(p = {row['pvalue']:.3f})"
             figures = f"{row['estimate']:.2f} {spread}  "
         lines.append(f"     {row['verdict']:<13} {figures}{row['title'] or row['part']}")
     return lines

@@ -180,7 +180,7 @@ def test_necessity_is_that_of_the_items_own_means(card: Scorecard, frame: pd.Dat
     assert row["verdict"] == "supported"
     assert row["pvalue"] < 0.05
     assert np.isnan(row["ci_lower"])
-    assert "(p = 0.000)" in str(card)
+    assert "(p < 0.001)" in str(card)
 
 
 @pytest.mark.parametrize(
