@@ -250,6 +250,7 @@ def resolve(
         refuse_rows_of_items(rows, missing)
     estimator = estimator_of_items(_estimator(estimator), items=bool(items))
     check_conditional(given, items=bool(items))
+    named = estimator
     estimator = estimator_for(estimator, ESTIMATORS[estimator].discrepancy, rows)
     full = missing in ("fiml", "fiml.x")
     defaults = defaults_of(estimator, items=bool(items))
@@ -275,9 +276,11 @@ def resolve(
     asked = given.get("information")
     if asked == "first.order" and se == "standard":
         asked, se = None, "first.order"
+    hessian = estimator == "MLR" and "yuan.bentler" not in tests
+    hessian &= rows.cluster is None or named == "MLR"  # as lavaan: ML with clusters tests by h1
     for_errors, for_tests = informations(
         {**given, "information": asked}, default="observed" if needs_observed else "expected",
-        made_for_tests="hessian" if estimator == "MLR" and "yuan.bentler" not in tests else "h1",
+        made_for_tests="hessian" if hessian else "h1",
     )  # fmt: skip
     equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     equal = tuple(name.replace(".", "_") for name in equal)

@@ -395,3 +395,15 @@ def test_a_factor_on_all_weights_leaves_the_robust_measures(holes: pd.DataFrame)
         assert one[name] == pytest.approx(other[name], rel=1e-7)
     assert one["chisq"] == pytest.approx(68.856799623, rel=1e-8)
     assert other["chisq"] == pytest.approx(88.858833718, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("group", "figures"), [(None, [1.01230643, 1.78379281]), ("grp", [0.921071983, 1.25381251])]
+)
+def test_clusters_under_the_name_of_ml(group: str | None, figures: list[float]) -> None:
+    """lavaan's ML with clusters differs from its MLR in the information of the test; lavaan 0.6-14."""
+    fit = sm.fit(MODEL, clustered_survey(), cluster="id", group=group)
+    found = fit.measures()[["chisq_scaling_factor", "baseline_chisq_scaling_factor"]]
+    np.testing.assert_allclose(found, figures, rtol=1e-6)
+    robust = sm.fit(MODEL, clustered_survey(), cluster="id", group=group, estimator="MLR")
+    np.testing.assert_allclose(robust.estimates()["se"], fit.estimates()["se"], rtol=1e-12)
