@@ -146,10 +146,10 @@ NOTES = """## Conventions taken over from lavaan, and why
 - With missing answers, LISREL's GFI compares pairwise moments in the metric of the incomplete data; the
   unbiased GFI takes the likelihood ratio.
 - `scaling_factor_h0` divides tr(A⁻¹B) by the number of free rows before equality constraints.
-- Covariates are fixed under maximum likelihood and part of the model under GLS, ULS and WLS; their moments belong
-  to no family of `group_equal`. A growth model whose covariates are part of the model keeps their means free:
-  lavaan 0.6-14 holds them at zero with all other intercepts of observed variables (`int_ov_free=False`), which
-  tests whether covariates average to zero.
+- Covariates are fixed under maximum likelihood and part of the model under GLS, ULS and WLS; their moments
+  belong to no family of `group_equal`. A growth model whose covariates are part of the model keeps their
+  means free: lavaan 0.6-14 holds them at zero with all other intercepts of observed variables
+  (`int_ov_free=False`), which tests whether covariates average to zero.
 - Least squares of several groups weighs them by n_g − 1, its corrections for non-normality by n_g.
 - A saturated model has a scaled χ² of 0 and scaled indices of a perfect fit.
 
