@@ -77,7 +77,7 @@ def limits(table: ParameterTable, sample: Sample, options: Options) -> tuple[str
         reasons.append("semopy takes ordered items as continuous")
     if table.options.meanstructure:
         reasons.append("semopy's fit with a mean structure is wrong in its tests")
-    if table.variables.composites:
+    if table.variables.composites or table.variables.emergent:
         reasons.append("semopy has no composites")
     if table.equalities:
         reasons.append("semopy's standard errors are wrong under '==' constraints")

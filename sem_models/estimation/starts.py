@@ -35,6 +35,8 @@ def starting_values(
         values = {row.key: guess.value(row) if row.fixed is None else row.fixed for row in rows}
         if structural:
             values.update(_from_moments(rows, values, place, sample_cov[g]))
+        if table.variables.emergent:
+            values.update(_left_of_parts(rows, values, place, sample_cov[g]))
         for x, number in enumerate(ram.row_of_free.tolist()):
             row = table.rows[number]
             if row.block == g + 1:
@@ -105,6 +107,27 @@ def _from_moments(
         total = phi[at[outcome], at[outcome]]
         out[(outcome, "~~", outcome)] = max(total - float(slopes @ with_outcome), 0.1 * total)
     return {key: value for key, value in out.items() if key in values}
+
+
+def _left_of_parts(
+    rows: list[Row], values: dict[Key, float], place: dict[str, int], cov: Array
+) -> dict[Key, float]:
+    """Of emergent composites at the weights so far: paths to the parts, and what these leave unexplained."""
+    out: dict[Key, float] = {}
+    for name in dict.fromkeys(row.lhs for row in rows if row.op == "<~"):
+        weights = {row.rhs: values[row.key] for row in rows if row.op == "<~" and row.lhs == name}
+        at = [place[part] for part in weights]
+        own = cov[np.ix_(at, at)]
+        w = np.array(list(weights.values()))
+        total = float(w @ own @ w)
+        path = dict(zip(weights, own @ w / total, strict=True))
+        for row in rows:
+            if row.hidden and row.op == "~" and row.rhs == name and row.free:
+                out[row.key] = path[row.lhs]
+            elif row.hidden and row.op == "~~" and {row.lhs, row.rhs} <= set(weights) and row.free:
+                left = cov[place[row.lhs], place[row.rhs]] - path[row.lhs] * path[row.rhs] * total
+                out[row.key] = float(left)
+    return out
 
 
 Item = tuple[str, int, float]

@@ -40,6 +40,8 @@ def candidates(table: ParameterTable, ram: RamModel) -> list[Candidate]:
         entry = entry_of(op, place[lhs], place.get(rhs, 0), group)
         if ram.ordinal is not None and entry.row in ram.ordinal.x:
             return  # the model conditions on the covariates
+        if {lhs, rhs} & table.variables.parts:
+            return  # all that a part has to do with others runs through its composite
         of_sum = lhs in composites and op != "<~"  # what a weighted sum has follows from its weights
         if entry not in taken and not of_sum and not (op != "~" and rhs in composites):
             taken.add(entry)

@@ -38,7 +38,8 @@ def effects(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -> l
     Total effects are the entries of E = (I − A)⁻¹ (Bollen, 1989, p. 376–378); specific indirect effects are
     products along simple paths and are listed for recursive models with at most MAX_PATHS of them.
     """
-    structural = {row.lhs for row in table.rows if row.op == "~"} | {r.rhs for r in table.rows if r.op == "~"}
+    lines = [row for row in table.rows if row.op == "~" and not row.hidden]
+    structural = {row.lhs for row in lines} | {row.rhs for row in lines}
     names = [n for n in ram.variables if n in structural]
     place = {name: i for i, name in enumerate(ram.variables)}
     a_mat = ram.matrices(free)[0]
@@ -46,11 +47,7 @@ def effects(table: ParameterTable, ram: RamModel, free: Array, at: Implied) -> l
     products = latent_products(ram.variables, ram.n_observed)
     out: list[Effect] = []
     for g in range(ram.n_groups):
-        paths = {
-            (r.rhs, r.lhs): (place[r.lhs], place[r.rhs])
-            for r in table.rows
-            if r.op == "~" and r.block == g + 1
-        }
+        paths = {(r.rhs, r.lhs): (place[r.lhs], place[r.rhs]) for r in lines if r.block == g + 1}
         children: dict[str, list[str]] = {}
         for source, target in paths:
             children.setdefault(source, []).append(target)

@@ -65,7 +65,10 @@ def designs(solved: Solved) -> tuple[Design, ...]:
 def _layers(table: ParameterTable, latent: Sequence[str]) -> tuple[IntArray, ...]:
     """Positions of the latent variables with indicators of their own, then of those these measure."""
     place = {name: i for i, name in enumerate(latent)}
-    indicators = {name: {r.rhs for r in table.rows if r.op == "=~" and r.lhs == name} for name in latent}
+    measuring = [
+        r for r in table.rows if r.op == "=~" or (r.lhs in table.variables.emergent and r.op == "<~")
+    ]
+    indicators = {name: {r.rhs for r in measuring if r.lhs == name} for name in latent}
     layers: list[IntArray] = []
     done: set[str] = set()
     ready = [n for n in latent if indicators[n] - set(latent)]

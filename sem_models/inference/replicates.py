@@ -13,6 +13,7 @@ from sem_models.estimation.batches import Batch
 from sem_models.estimation.refit import filled
 from sem_models.inference.effects import Effect
 from sem_models.inference.product_metric import latent_products
+from sem_models.inference.standardized import emergent_weights
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable
 
@@ -55,10 +56,11 @@ def _rows(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: str) 
     a_mat, s_mat, m_vec = _matrices(ram, drawn)
     place = {name: i for i, name in enumerate(ram.variables)}
     out = np.empty((len(drawn.free), len(table.rows)))
+    weights = dict(emergent_weights(table, ram, drawn.free))
     sd = residual = unit = None
     if metric != "raw":
         at = kernels.implied(a_mat, s_mat, m_vec, ram.n_observed, ram.places.sources)
-        sd = _deviations(at.cov_all, ram, metric)
+        sd = _deviations(at.cov_all, table, ram, metric)
         residual = np.where(sd == 1.0, 1.0, np.sqrt(np.abs(np.diagonal(s_mat, axis1=-2, axis2=-1))))
         unit = _units(sd, ram)
         for name in latent_products(ram.variables, ram.n_observed):
@@ -76,7 +78,7 @@ def _rows(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: str) 
                     scale = 1.0 / by
         else:
             to, source = (j, i) if row.op == "=~" else (i, j)
-            value = a_mat[:, g, to, source]
+            value = weights[r] if r in weights else a_mat[:, g, to, source]
             if sd is None or unit is None:
                 scale = 1.0
             else:
@@ -93,14 +95,14 @@ def _units(sd: Array, ram: RamModel) -> Array:
     return unit
 
 
-def _deviations(cov_all: Array, ram: RamModel, metric: str) -> Array:
+def _deviations(cov_all: Array, table: ParameterTable, ram: RamModel, metric: str) -> Array:
     """Standard deviations (b, g, v) to divide by; 1 for variables that the metric leaves alone."""
     variance = np.diagonal(cov_all, axis1=-2, axis2=-1)
     sd = np.sqrt(np.where(variance > 0, variance, np.nan))
     if metric == "std_lv":
         sd[..., : ram.n_observed] = 1.0
     elif metric == "std_nox":
-        sd[..., ram.exogenous] = 1.0
+        sd[..., [ram.variables.index(name) for name in table.variables.exogenous]] = 1.0
     return sd
 
 

@@ -201,7 +201,9 @@ class Fit:
     def vcov(self) -> pd.DataFrame:
         """Covariance matrix of the free parameters, labelled lhs+op+rhs (with .g2 … for later groups)."""
         names = self._free_names()
-        return pd.DataFrame(self.solved.covariance.free, index=names, columns=names)
+        found = pd.DataFrame(self.solved.covariance.free, index=names, columns=names)
+        shown = [not self.solved.table.rows[n].hidden for n in self.solved.ram.row_of_free]
+        return found if all(shown) else found.loc[shown, shown]
 
     def r_squared(self) -> pd.Series:
         """Explained share of variance of every endogenous variable; by group when there are several."""
@@ -210,7 +212,7 @@ class Fit:
         place = {name: i for i, name in enumerate(solved.ram.variables)}
         values: dict[Any, float] = {}
         for row in solved.table.rows:
-            if row.op in ("=~", "~"):
+            if row.op in ("=~", "~") and not row.hidden:
                 name = row.rhs if row.op == "=~" else row.lhs
                 g, i = row.block - 1, place[name]
                 key = (self.groups[g], name) if len(self.groups) > 1 else name
@@ -504,6 +506,10 @@ class Fit:
         if len(self.groups) > 1:
             columns |= {"level": np.ones(len(block), dtype=int), "block": block}
         frame = pd.DataFrame(columns)
+        if self.solved.table.variables.emergent:
+            shown = [not row.hidden for row in self.solved.table.rows]
+            shown += [True] * (len(frame) - len(shown))
+            frame = frame[shown].reset_index(drop=True)
         return frame if aux else self._without_aux(frame)
 
     def _without_aux(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -101,6 +101,11 @@ def score_tests(solved: Solved, release: Sequence[int] | None = None, add: str |
     """
     if release is not None and add is not None:
         raise SpecError("score_tests() takes release= or add=, not both.")
+    if solved.table.variables.emergent:
+        raise SpecError(
+            "score_tests() cannot tell a model's own constraints from those that its composites are made of "
+            "yet. See modification_indices(), and compare fits with compare()."
+        )
     known = restrictions(solved)
     added = [] if add is None else _additions(solved, add)
     curvature = curvature_at(solved, [c.entry for c in added])

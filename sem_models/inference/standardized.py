@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,22 @@ def _raw(
     if ram.ordinal is not None:
         parts = (*matrices, ram.scales(free)[0], response_scale(ram, at))
     every = np.concatenate([matrix.reshape(-1) for matrix in parts])
-    return np.asarray(every[_lines(table, ram.variables).place])
+    values = np.asarray(every[_lines(table, ram.variables).place])
+    for number, weight in emergent_weights(table, ram, free):
+        values[number] = weight
+    return values
+
+
+def emergent_weights(table: ParameterTable, ram: RamModel, free: Array) -> list[tuple[int, Any]]:
+    """Weights of emergent composites, which have no entry of their own: row and value(s) of free (..., q)."""
+    if not table.variables.emergent:
+        return []
+    place = {int(number): x for x, number in enumerate(ram.row_of_free)}
+    return [
+        (number, free[..., place[number]] if row.free else row.fixed)
+        for number, row in enumerate(table.rows)
+        if row.op == "<~"
+    ]
 
 
 def variance_jacobian(ram: RamModel, at: Implied) -> Array:

@@ -265,6 +265,8 @@ def _layout(table: ParameterTable) -> RamModel:
     ordinal = ordinal_part(table)
     of_th = _threshold_places(observed, ordinal)
     for number, row in enumerate(table.rows):
+        if row.op == "<~" and row.lhs in table.variables.emergent:
+            continue  # the rows that carry the composite hold its weights
         kind, i, j = _entry(row.lhs, row.op, row.rhs, place) if row.op not in ("|", "~*~") else of_th[row.key]
         group = row.block - 1
         if row.free:

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import combinations
 
 from sem_models.errors import SpecError, did_you_mean
-from sem_models.model.composites import check_composites
+from sem_models.model.composites import carrying, check_composites, weight_constraints
 from sem_models.model.effect_coding import sum_constraints
 from sem_models.model.expressions import Expression
 from sem_models.model.ordinal_rows import (
@@ -80,6 +80,8 @@ class Row:
     exogenous: bool = False
     lower: float | None = None
     upper: float | None = None
+    hidden: bool = False
+    """What a composite is made of, and no parameter of the model's text: not shown."""
 
     @property
     def free(self) -> bool:
@@ -140,6 +142,10 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
             _user_row(f, block, len(groups), syntax.source) for f in syntax.formulas if f.block in (0, block)
         ]
         user = _markers(user, variables, options)
+        user += [
+            Row(lhs, op, rhs, block, fixed=fixed, hidden=True)
+            for lhs, op, rhs, fixed in carrying(user, variables.emergent)
+        ]
         rows += user + _defaults(user, variables, options, block)
     rows = _equal_modifiers(rows, syntax)
     rows = _across_groups(rows, variables, options)
@@ -147,7 +153,10 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
     definitions = tuple((str(c.lhs), c.rhs) for c in syntax.constraints if c.op == ":=")
     table = ParameterTable(
         tuple(rows), variables, tuple(groups), definitions,
-        (*(c for c in syntax.constraints if c.op == "=="), *sum_constraints(rows, options.effect_coding)),
+        (
+            *(c for c in syntax.constraints if c.op == "=="),
+            *sum_constraints(rows, options.effect_coding), *weight_constraints(rows, variables.emergent),
+        ),
         tuple(c for c in syntax.constraints if c.op in ("<", ">")), options,
     )  # fmt: skip
     check_complete(table)
@@ -349,6 +358,8 @@ def _equal_modifiers(rows: list[Row], syntax: Syntax) -> list[Row]:
 def _family(row: Row, variables: Variables) -> str | None:
     """The family of `group_equal` that a row belongs to; moments of covariates belong to none."""
     latent = set(variables.latent)
+    if row.hidden:
+        return None
     if row.op in ("~~", "~1") and {row.lhs, row.rhs or row.lhs} <= set(variables.exogenous):
         return None
     if row.op == "=~":

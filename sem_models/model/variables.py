@@ -23,7 +23,11 @@ class Variables:
     products: tuple[str, ...] = ()
     """Products that stand as latent variables without items, last in `latent`."""
     composites: tuple[str, ...] = ()
-    """Weighted sums of observed variables, among `latent`."""
+    """Weighted sums of observed variables that only predict, among `latent`."""
+    emergent: tuple[str, ...] = ()
+    """Weighted sums that carry all covariances of their parts with other variables, among `latent`."""
+    parts: frozenset[str] = frozenset()
+    """The parts of the emergent ones, among `outcomes`."""
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -50,6 +54,16 @@ class Variables:
         )
 
 
+def emergent_composites(syntax: Syntax) -> tuple[str, ...]:
+    """All composites of a model in which one is explained, or covaries with something; else none."""
+    names = _unique(f.lhs for f in syntax.formulas if f.op == "<~")
+    own = set(names)
+    for f in syntax.formulas:
+        if (f.op == "~" and f.lhs in own) or (f.op == "~~" and f.lhs != f.rhs and {f.lhs, f.rhs} & own):
+            return names
+    return ()
+
+
 def classify(syntax: Syntax, products: tuple[str, ...] = ()) -> Variables:
     """Sort the names of a model into latent, indicator, outcome, exogenous and other variables.
 
@@ -66,8 +80,13 @@ def classify(syntax: Syntax, products: tuple[str, ...] = ()) -> Variables:
     predictors = {f.rhs for f in rows if f.op == "~"}
     outcomes = _unique(f.lhs for f in rows if f.op == "~" and f.lhs not in lv and f.lhs not in measured)
     own = {n for f in rows if f.op in ("~~", "~1") for n in (f.lhs, f.rhs) if n}
+    emergent = emergent_composites(syntax)
+    parts = _unique(f.rhs for f in rows if f.op == "<~" and emergent)
+    outcomes += tuple(part for part in parts if part not in (*indicators, *outcomes))
     candidates = _unique(
-        f.rhs for f in rows if f.op in ("~", "<~") and f.rhs not in lv | measured and f.rhs not in regressed
+        f.rhs
+        for f in rows
+        if f.op in ("~", "<~") and f.rhs not in lv | measured | set(parts) and f.rhs not in regressed
     )
     exogenous = tuple(n for n in candidates if n not in own and not regressed.intersection(n.split(":")))
     mentioned = _unique(n for f in rows if f.op in ("~", "~~", "~1") for n in (f.lhs, f.rhs) if n)
@@ -76,7 +95,8 @@ def classify(syntax: Syntax, products: tuple[str, ...] = ()) -> Variables:
     return Variables(
         latent, indicators, outcomes, exogenous, others,
         frozenset(predictors), frozenset(regressed), frozenset(measured), products,
-        _unique(f.lhs for f in rows if f.op == "<~"),
+        () if emergent else _unique(f.lhs for f in rows if f.op == "<~"),
+        emergent, frozenset(parts),
     )  # fmt: skip
 
 

@@ -110,12 +110,13 @@ def test_bootstrap_and_saved_forms(data: pd.DataFrame, tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("C <~ x1 + x2\nC ~ x3\ny1 ~ C", {}, "explained by 'x3'"),
+        ("C <~ NA*x1 + x2\nC ~ x3", {}, "No weight of the composite C is fixed"),
+        ("C <~ x1 + x2\nC ~ x3\nC ~~ C", {}, "follow from its weights"),
         ("C <~ x1 + x2\nC =~ y1 + y2", {}, "cannot be measured"),
         ("C <~ x1 + x2\ng =~ y1 + C", {}, "cannot be an item"),
         ("C <~ x1 + x2\ny1 ~ C\nC ~~ C", {}, "follow from its weights"),
         ("C <~ x1 + x2\ny1 ~ C\nC ~ 1", {}, "follow from its weights"),
-        ("C <~ x1 + x2", {}, "predicts nothing"),
+        ("C <~ x1 + x2", {}, "nothing to do with anything else"),
         ("g =~ y1 + y2 + y3\nC <~ x1 + g\nx2 ~ C", {}, "not an observed variable"),
         ("C <~ x1 + x2\nx2 ~ x3\ny1 ~ C", {}, "is itself explained"),
         ("C <~ x1 + x2\ny1 ~ C", {"std_lv": True}, "follows from its weights"),
@@ -129,3 +130,95 @@ def test_what_is_refused(data: pd.DataFrame, model: str, options: dict[str, Any]
 def test_weights_that_nothing_tells(data: pd.DataFrame) -> None:
     with pytest.raises(sm.IdentificationError, match="C<~"):
         sm.fit("C <~ x1 + x2\ny1 ~ C + x2", data)
+
+
+# ------------------------------------------------------------------ emergent composites
+
+
+def _canonical(data: pd.DataFrame, first: list[str], second: list[str]) -> tuple[float, np.ndarray]:
+    """First canonical correlation of two sets and the weights of the first, its first part 1 (Hotelling)."""
+    cov = np.cov(data[first + second].T, bias=True)
+    p = len(first)
+    inside = np.linalg.solve(cov[:p, :p], cov[:p, p:] @ np.linalg.solve(cov[p:, p:], cov[p:, :p]))
+    values, vectors = np.linalg.eig(inside)
+    k = int(np.argmax(values.real))
+    return float(np.sqrt(values.real[k])), np.asarray(vectors[:, k].real / vectors[0, k].real)
+
+
+def test_two_composites_are_a_canonical_correlation(data: pd.DataFrame) -> None:
+    fit = sm.fit("A <~ x1 + x2 + x3\nB <~ y1 + y2 + y3\nA ~~ B", data)
+    correlation, weights = _canonical(data, ["x1", "x2", "x3"], ["y1", "y2", "y3"])
+    table = fit.estimates().set_index(["lhs", "op", "rhs"])
+    assert table.loc[("A", "~~", "B"), "std_all"] == pytest.approx(correlation, abs=1e-7)
+    np.testing.assert_allclose(
+        table.loc[[("A", "<~", f"x{k}") for k in (1, 2, 3)], "est"], weights, rtol=1e-5
+    )
+    assert fit.measures()["df"] == 4  # a rank of one among 3 by 3 covariances
+    lower = np.linalg.slogdet(fit.implied()[""]["cov"])[1] - np.linalg.slogdet(data[["x1", "x2", "x3", "y1",
+        "y2", "y3"]].cov(ddof=0))[1]  # fmt: skip
+    assert fit.measures()["chisq"] == pytest.approx(len(data) * lower, rel=1e-6)
+
+
+def test_turning_the_only_path_around_changes_nothing(data: pd.DataFrame) -> None:
+    """g ~ C with C a sum of covariates, and C ~ g with C emergent, imply the same for the data."""
+    plain, turned = sm.fit(LATENT, data), sm.fit(LATENT.replace("g ~ C", "C ~ g"), data)
+    assert turned.measures()["chisq"] == pytest.approx(plain.measures()["chisq"], rel=1e-8)
+    assert turned.measures()["df"] == plain.measures()["df"]
+    one, other = (f.estimates().query("op == '<~'") for f in (plain, turned))
+    np.testing.assert_allclose(other["est"], one["est"], rtol=1e-4)
+    np.testing.assert_allclose(other["std_all"], one["std_all"], atol=1e-5)
+    path = [f.estimates().query("op == '~'")["std_all"].item() for f in (plain, turned)]
+    assert path[0] == pytest.approx(path[1], abs=1e-6)
+
+
+def test_an_emergent_composite_is_the_weighted_sum(data: pd.DataFrame) -> None:
+    fit = sm.fit("C <~ x1 + x2 + x3\ng =~ y1 + y2 + y3\nC ~ g", data, meanstructure=True)
+    shown = fit.estimates()
+    assert not shown.duplicated(["lhs", "op", "rhs"]).any()
+    assert not shown.query("op == '~' and lhs in ['x1', 'x2', 'x3']").shape[0]  # what carries it is hidden
+    assert not any(name.startswith("x1~x") for name in fit.vcov().index)
+    weights = shown.query("op == '<~'")["est"].to_numpy()
+    for method in ("regression", "bartlett"):
+        scores = fit.factor_scores(method)["C"]  # type: ignore[arg-type]
+        by_hand = data[["x1", "x2", "x3"]].to_numpy() @ weights
+        np.testing.assert_allclose(scores - scores.mean(), by_hand - by_hand.mean(), atol=1e-8)
+    effects = fit.effects()
+    assert set(effects["source"]) == {"g"}
+    assert "x1" not in fit.r_squared()
+    drawn = fit.bootstrap(30, seed=2).estimates().query("op == '<~' and rhs != 'x1'")
+    assert (drawn["se"] > 0).all()
+    assert not fit.modification_indices()["rhs"].isin(["x1", "x2", "x3"]).any()
+    again = sm.fit("C <~ x1 + x2 + x3\ng =~ y1 + y2 + y3\nC ~ g", data, missing="fiml")
+    np.testing.assert_allclose(again.estimates()["est"], shown["est"], atol=1e-6)
+
+
+def test_weights_may_be_fixed_shared_and_named(data: pd.DataFrame) -> None:
+    fit = sm.fit("C <~ 0.5*x1 + w*x2 + w*x3\ng =~ y1 + y2 + y3\nC ~ g\ntwice := 2*w", data)
+    table = fit.estimates()
+    first, second, third = table.query("op == '<~'")["est"]
+    assert (first, second) == (0.5, third)
+    assert table.query("op == ':='")["est"].item() == pytest.approx(2 * second)
+    fixed = sm.fit(f"C <~ 0.5*x1 + {second}*x2 + {third}*x3\ng =~ y1 + y2 + y3\nC ~ g", data)
+    assert fixed.measures()["chisq"] == pytest.approx(fit.measures()["chisq"], rel=1e-8)
+    assert fixed.measures()["df"] == fit.measures()["df"] + 1
+
+
+def test_a_published_log_likelihood(golden_dir: Any) -> None:
+    """The documentation of the R package modsem (article "composites") has −26391.61 for these simulated
+    data. Its block covariances are the sample's, ours the most likely ones; both round to the same."""
+    text = """
+        SN =~ sn1 + sn2
+        PBC =~ pbc1 + pbc2 + pbc3
+        INT =~ int1 + int2 + int3
+        ATT <~ att1 + att2 + att3 + att4 + att5
+        BEH <~ b1 + b2
+        INT ~ ATT + SN + PBC
+        BEH ~ INT + PBC"""
+    fit = sm.fit(text, pd.read_csv(golden_dir / "data" / "tpb.csv"))
+    assert fit.measures()["logl"] == pytest.approx(-26391.61, abs=0.005)
+
+
+def test_score_tests_of_emergent_composites_are_refused(data: pd.DataFrame) -> None:
+    fit = sm.fit("C <~ x1 + x2 + x3\ng =~ y1 + y2 + y3\nC ~ g", data)
+    with pytest.raises(sm.SpecError, match="modification_indices"):
+        fit.score_tests()
