@@ -45,16 +45,18 @@ class Profiles:
     notes: tuple[str, ...]
 
     def segments(self) -> pd.DataFrame:
-        """Customers grouped by what they respond to; segments of fewer than 5 are put together.
+        """Customers grouped by what they respond to.
+
+        Segments of fewer than 5 are put together, into the largest one where even together they are fewer.
 
         Columns segment, customers, share, and for each lever the mean effect and its standard deviation over
         the segment's customers.
         """
         sizes = self._rows["suggestion"].value_counts()
-        small = sizes[sizes < SMALLEST].index
+        small, together = sizes[sizes < SMALLEST].index.tolist(), "others"
         if len(small) and sizes[small].sum() < SMALLEST and len(sizes) > len(small):
-            small = sizes.index[len(sizes) - len(small) - 1 :]  # the smallest that is shown takes them in
-        named = self._rows["suggestion"].where(~self._rows["suggestion"].isin(small), "others")
+            small, together = [sizes.index[0], *small], f"{sizes.index[0]}, or what fewer than {SMALLEST} do"
+        named = self._rows["suggestion"].where(~self._rows["suggestion"].isin(small), together)
         rows = []
         for name, part in self._rows.groupby(named, sort=False):
             size = len(part)

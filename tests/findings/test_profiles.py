@@ -83,3 +83,15 @@ def test_a_lever_without_moderation_is_refused(frame: pd.DataFrame) -> None:
         sm.profiles("b2b_service_core", frame, levers=["onsite_visit"])
     with pytest.raises(SpecError, match="states no moderation"):
         sm.profiles("telecom_reputation", frame)
+
+
+def test_a_rare_suggestion_hides_in_the_largest_segment(found: Profiles) -> None:
+    """Two customers alone would be given away; the finding of the others is kept."""
+    rows = found._rows.head(60).assign(
+        suggestion=["no lever for sure"] * 40 + ["less onsite_visits"] * 18 + ["more onsite_visits"] * 2
+    )
+    few = Profiles(found.outcome, found.levers, found.header, found.level, rows, ())
+    segments = few.segments().set_index("segment")["customers"]
+    assert segments.to_dict() == {
+        "no lever for sure, or what fewer than 5 do": 42, "less onsite_visits": 18,
+    }  # fmt: skip
