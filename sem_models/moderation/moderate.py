@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.options import OPTION_NAMES
+from sem_models.moderation.covariates.estimate import OPTIONS as COVARIATE_OPTIONS
+from sem_models.moderation.covariates.estimate import moderate_by_covariates
 from sem_models.moderation.group_comparison import GroupModeration, compare_groups
 from sem_models.moderation.latent.estimate import OPTIONS as LATENT_OPTIONS
 from sem_models.moderation.latent.estimate import moderate_latent
@@ -19,12 +21,13 @@ from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
+    from sem_models.moderation.covariates.result import CovariateModeration
     from sem_models.moderation.local.result import LocalModeration
 
 PRODUCTS = ("dblcent", "uca", "rca", "ca")
 LATENT = ("lms", "qml")
-METHODS = (*PRODUCTS, *LATENT, "groups", "lsem")
-WITH_MODERATOR = ("groups", "lsem")
+METHODS = (*PRODUCTS, *LATENT, "groups", "lsem", "mnlfa")
+WITH_MODERATOR = ("groups", "lsem", "mnlfa")
 """Methods whose moderator is a column beside the model; the others read it off the model text."""
 
 
@@ -44,6 +47,13 @@ def moderate(
 
 @overload
 def moderate(
+    model: str | ModelSpec, data: Any = None, *, method: Literal["mnlfa"], moderator: str | None = None,
+    **options: Any,
+) -> CovariateModeration: ...  # fmt: skip
+
+
+@overload
+def moderate(
     model: str | ModelSpec, data: Any = None, *, method: str = "dblcent", moderator: str | None = None,
     **options: Any,
 ) -> Moderation: ...  # fmt: skip
@@ -53,7 +63,7 @@ def moderate(
 def moderate(
     model: str | ModelSpec, data: Any = None, *, method: str = "dblcent", moderator: str | None = None,
     **options: Any,
-) -> GroupModeration | LocalModeration | Moderation:  # fmt: skip
+) -> GroupModeration | LocalModeration | CovariateModeration | Moderation:  # fmt: skip
     """Estimate a moderation that the model text states, as in `PV ~ EDS + ACT + EDS:ACT`.
 
     Parameters
@@ -65,7 +75,8 @@ def moderate(
         residual-centered or constrained (see `moderate_by_products` for their options). "lms", "qml": the
         likelihood of the products themselves (see `moderate_latent` for `nodes` and more). "groups": paths
         compared between the groups of the column `moderator` (see `compare_groups`). "lsem": all parameters
-        along the continuous column `moderator`, by local models (see `moderate_local`).
+        along the continuous column `moderator`, by local models (see `moderate_local`). "mnlfa": labelled
+        parameters as functions of columns, `b1 :~ tenure + active` (see `moderate_by_covariates`).
     moderator : str, optional
         The column of groups or the continuous moderator, for "groups" and "lsem" only.
     **options
@@ -80,9 +91,14 @@ def moderate(
         raise SpecError(
             f"method='{method}' is unknown. {did_you_mean(str(method), METHODS, noun='methods')}"
         )
+    if moderator is not None and method == "mnlfa":
+        raise SpecError(
+            "moderator= is not for method='mnlfa', which reads it off the model text: label the parameter and "
+            f"write what it follows, as in PV ~ b*EDS and, on a line of its own, b :~ {moderator}."
+        )
     if moderator is not None and method not in WITH_MODERATOR:
         raise SpecError(
-            f"moderator= is for method='groups' and 'lsem'. method='{method}' reads the moderation off the model text: "
+            f"moderator= is for method='groups' and 'lsem'. method='{method}' reads it off the model text: "
             f"write the product with '{moderator}' into it, as in PV ~ EDS + {moderator} + EDS:{moderator}."
         )
     if method == "groups":
@@ -90,6 +106,9 @@ def moderate(
     if method == "lsem":
         _refuse_unknown(options, LOCAL_OPTIONS)
         return moderate_local(model, data, moderator=moderator, **options)
+    if method == "mnlfa":
+        _refuse_unknown(options, COVARIATE_OPTIONS)
+        return moderate_by_covariates(model, data, **options)
     if method in LATENT:
         _refuse_unknown(options, LATENT_OPTIONS)
         return moderate_latent(model, data, method=method, **options)

@@ -1,0 +1,1 @@
+"""Parameters as functions of observed covariates (`label :~ covariate`): moderated nonlinear factor analysis."""

@@ -1,0 +1,296 @@
+"""From a model text with `:~` rows and data to a likelihood and where its search starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sem_models.errors import DataError, IdentificationError, SpecError
+from sem_models.estimation.data_options import missing_method
+from sem_models.estimation.fit import _frame, solve
+from sem_models.estimation.identification import TOLERANCE
+from sem_models.estimation.options import Options, resolve
+from sem_models.inference.solved import Solved
+from sem_models.model.ram import Array, IntArray
+from sem_models.model.table import ParameterTable, build_table
+from sem_models.moderation.covariates.functions import Correlated, ParameterMap
+from sem_models.moderation.covariates.likelihood import CovariateLikelihood, covariate_blocks
+from sem_models.moderation.covariates.statement import (
+    CovariateStatement,
+    covariate_values,
+    parsed,
+    read_covariates,
+)
+from sem_models.moderation.statement import model_text
+from sem_models.observed.patterns import discrepancy
+from sem_models.observed.sample import sample_from_data
+
+
+@dataclass(frozen=True, eq=False)
+class CovariateProblem:
+    """A model whose parameters follow covariates.
+
+    constant is the model with every parameter the same for all customers, at its optimum; covariates (n, c) are
+    the customers' values less `center` (c,); likelihood and start (k,) are what the search takes.
+    """
+
+    text: str
+    statement: CovariateStatement
+    constant: Solved
+    options: Options
+    covariates: Array
+    center: Array
+    likelihood: CovariateLikelihood
+    start: Array
+
+    @property
+    def table(self) -> ParameterTable:
+        return self.constant.table
+
+    @property
+    def covariate_logl(self) -> float:
+        """Log-likelihood of the fixed covariates of the model by themselves, which ℓ is conditional on."""
+        sample, x = self.constant.sample, self.constant.ram.exogenous
+        if not len(x):
+            return 0.0
+        at_x = discrepancy(sample.cov[:, x[:, None], x], sample.mean[:, x], sample.patterns.only(x))
+        seen = sample.patterns.seen[:, x].sum(axis=1)
+        return float(-0.5 * (sample.patterns.size * (at_x.value + seen * np.log(2 * np.pi))).sum())
+
+    def logl(self, value: float) -> float:
+        """Log-likelihood of a value of the objective."""
+        sample = self.constant.sample
+        answers = float((sample.patterns.size * sample.patterns.seen.sum(axis=1)).sum())
+        whole = -sample.n * value - 0.5 * answers * np.log(2 * np.pi)
+        return float(whole) - self.covariate_logl
+
+
+def covariate_problem(
+    model: Any,
+    data: Any,
+    *,
+    estimator: str = "ML",
+    missing: str = "listwise",
+    center: bool = False,
+    seed: int | None = None,
+    **options: Any,
+) -> CovariateProblem:
+    """Read the model, check the data, and fit the model with constant parameters.
+
+    Raises SpecError, DataError or IdentificationError before the search starts.
+    """
+    _refuse_options(estimator, missing, options)
+    if not isinstance(center, bool | np.bool_):
+        raise SpecError(f"center={center!r} must be True or False.")
+    frame = _frame(data)
+    if frame is None:
+        raise DataError("method='mnlfa' needs the raw data: pass data=.")
+    text = model_text(model)
+    given = options.pop("constraints", None)
+    if given:
+        text = f"{text}\n{given if isinstance(given, str) else chr(10).join(map(str, given))}"
+    syntax = parsed(text)
+    resolved = resolve(
+        {**options, "meanstructure": True}, estimator=estimator, missing=missing, group=None, group_equal=(),
+        group_partial=(), engine="native", seed=seed, has_groups=False, has_intercepts=True,
+        has_sample_mean=False,
+    )  # fmt: skip
+    table = build_table(replace(syntax, moderated=()), resolved.table)
+    statement = read_covariates(syntax, table, frame)
+    values = covariate_values(frame, statement.covariates)
+    exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
+    sample = sample_from_data(
+        frame, table.variables.observed, missing=resolved.missing, exogenous=exogenous, has_means=True
+    )
+    constant = solve(table, sample, replace(resolved, se="standard", test=("standard",), information="observed"))
+    if constant.ram.unheld is not None or table.inequalities:
+        raise SpecError(
+            "method='mnlfa' cannot hold inequalities and nonlinear equalities yet. Remove them from the model."
+        )
+    assert sample.rows is not None
+    rows = sample.rows[0]
+    used = values[rows.position]
+    for name, column in zip(statement.covariates, used.T, strict=True):
+        if len(np.unique(column)) < 2:
+            raise DataError(f"The covariate '{name}' has one value only among the rows used.")
+    middle = used.mean(axis=0) if center else np.zeros(used.shape[1])
+    along = _parameter_map(statement, table, constant)
+    likelihood = CovariateLikelihood(constant.ram, along, covariate_blocks(rows.values, used - middle))
+    start = np.concatenate([np.asarray(constant.point.params), _start(statement, along)])
+    problem = CovariateProblem(text, statement, constant, resolved, used - middle, middle, likelihood, start)
+    check_identified(problem)
+    return problem
+
+
+def _refuse_options(estimator: str, missing: str, options: Mapping[str, Any]) -> None:
+    if str(estimator).upper() not in ("ML", "MLR"):
+        raise SpecError(
+            f"estimator='{estimator}' has no casewise likelihood, which method='mnlfa' is made of. Use 'ML', or "
+            "'MLR' for robust errors."
+        )
+    if missing_method(missing) not in ("listwise", "fiml"):
+        raise SpecError(
+            f"missing='{missing}' does not go with method='mnlfa', which is full information maximum likelihood. "
+            "Use missing='fiml', or 'listwise'."
+        )
+    if options.get("group") is not None:
+        raise SpecError(
+            "method='mnlfa' takes no group=: code the groups as a covariate, 0 and 1, and let parameters follow "
+            "it, as in b :~ active."
+        )
+    ordered = options.get("ordered")
+    if ordered is not None and (ordered is True or (ordered is not False and len(tuple(ordered)))):
+        raise SpecError(
+            "method='mnlfa' cannot treat ordered items yet. Leave out ordered= to treat items with five or more "
+            "categories as continuous."
+        )
+    for name in (
+        "cluster", "sampling_weights", "aux", "sample_cov", "sample_mean", "sample_nobs", "group_equal",
+        "group_partial", "group_label",
+    ):  # fmt: skip
+        if options.get(name):
+            raise SpecError(f"method='mnlfa' cannot use {name}= yet. Leave it out.")
+    if options.get("meanstructure") is False:
+        raise SpecError("method='mnlfa' needs the mean structure. Leave out meanstructure=False.")
+    for name, neutral in (
+        ("engine", ("native", None)), ("bounds", ("none", None, False)),
+        ("likelihood", ("normal", None, "default")), ("std_ov", (False, None)),
+    ):  # fmt: skip
+        if options.get(name, neutral[0]) not in neutral:
+            raise SpecError(f"method='mnlfa' cannot honor {name}={options[name]!r} yet. Leave it out.")
+    if options.get("se") not in (None, "default", "standard", "robust", "robust.huber.white", "none"):
+        raise SpecError(
+            f"method='mnlfa' has no se='{options['se']}' yet. Leave it out, or use estimator='MLR'."
+        )
+
+
+def _parameter_map(statement: CovariateStatement, table: ParameterTable, constant: Solved) -> ParameterMap:
+    ram = constant.ram
+    free_of = {int(row): x for x, row in enumerate(ram.row_of_free)}
+    line_of = {row: line for line, m in enumerate(statement.moderated) for row in m.rows}
+    linear, scaled, correlated = [], [], []
+    for line, m in enumerate(statement.moderated):
+        for row in m.rows:
+            if m.link == "identity":
+                linear.append((free_of[row], line))
+            elif m.link == "log":
+                scaled.append((free_of[row], line))
+            else:
+                correlated.append(_correlated(row, line, table, free_of, line_of))
+    of, by, spread, base = _coefficients(statement)
+    return ParameterMap(
+        ram.reduction, ram.offset, of, by, spread, base, len(statement.moderated), tuple(linear),
+        tuple(scaled), tuple(correlated),
+    )  # fmt: skip
+
+
+def _correlated(
+    row: int, line: int, table: ParameterTable, free_of: Mapping[int, int], line_of: Mapping[int, int]
+) -> Correlated:
+    entry = table.rows[row]
+    places, fixed, lines = [], [], []
+    for name in (entry.lhs, entry.rhs):
+        at = next((i for i, r in enumerate(table.rows) if r.key == (name, "~~", name)), None)
+        value = None if at is None else table.rows[at].fixed
+        if at is None or (at not in free_of and not value):
+            raise SpecError(
+                f"'{entry.label}' is the covariance of {entry.lhs} and {entry.rhs}, and {name} has no variance "
+                "that it could be a correlation of."
+            )
+        places.append(free_of.get(at, -1))
+        fixed.append(float(value or 0.0))
+        lines.append(line_of.get(at, -1))
+    return Correlated(
+        free_of[row], line, (places[0], places[1]), (fixed[0], fixed[1]), (lines[0], lines[1])
+    )
+
+
+def _coefficients(statement: CovariateStatement) -> tuple[IntArray, IntArray, Array, Array]:
+    """Line and covariate of each coefficient, and the free ones behind them: those with one label are one."""
+    items = statement.coefficients
+    column: dict[str, int] = {}
+    base = np.zeros(len(items))
+    place = np.full(len(items), -1)
+    shared = {c.label: c.fixed for c in items if c.label and c.fixed is not None}
+    for j, c in enumerate(items):
+        value = c.fixed if c.fixed is not None else shared.get(c.label)
+        if value is not None:
+            base[j] = value
+        else:
+            place[j] = column.setdefault(c.label or f"\0{j}", len(column))
+    spread = np.zeros((len(items), len(column)))
+    free = np.flatnonzero(place >= 0)
+    spread[free, place[free]] = 1.0
+    if not len(column):
+        raise SpecError("Every coefficient right of ':~' is fixed: nothing is left to estimate.")
+    of = np.array([c.moderated for c in items], dtype=np.intp)
+    by = np.array([c.covariate for c in items], dtype=np.intp)
+    return of, by, spread, base
+
+
+def _start(statement: CovariateStatement, along: ParameterMap) -> Array:
+    out = np.zeros(along.spread.shape[1])
+    for j, c in enumerate(statement.coefficients):
+        if along.spread[j].any():
+            out[along.spread[j] > 0] = c.start
+    return out
+
+
+def parameter_names(problem: CovariateProblem) -> list[str]:
+    """Names of the k parameters, for messages: those of the model, then the coefficients."""
+    table, ram, along = problem.table, problem.constant.ram, problem.likelihood.along
+    names = [table.names()[row] for row in ram.row_of_free]
+    out = [names[int(np.abs(column).argmax())] for column in ram.reduction.T]
+    for column in along.spread.T:
+        c = problem.statement.coefficients[int(column.argmax())]
+        out.append(c.label or f"{c.formula.lhs}:~{c.formula.rhs}")
+    return out
+
+
+def check_identified(problem: CovariateProblem) -> None:
+    """IdentificationError where the expected information is singular at the start and at a point near it.
+
+    A direction that is flat where all customers have the same parameters may not be flat elsewhere.
+    """
+    likelihood, start = problem.likelihood, problem.start
+    flat = _flat(likelihood, start)
+    if flat is None or not flat.size:
+        return
+    rng = np.random.default_rng(20031)
+    spread = np.maximum(np.abs(start), 0.1) * 0.1
+    z = np.abs(problem.covariates).max(axis=0)
+    along = likelihood.along
+    for j, c in enumerate(problem.statement.coefficients):
+        spread[along.k0 :][along.spread[j] > 0] = 0.05 / max(float(z[c.covariate]), 1e-12)
+    for _ in range(20):
+        near = start + spread * rng.uniform(-1, 1, size=len(start))
+        if likelihood.at(near) is not None:
+            flat = _flat(likelihood, near)
+            break
+        spread = 0.5 * spread
+    if flat is None or not flat.size:
+        return
+    size = np.abs(flat).max(axis=1)
+    names = [n for n, s in zip(parameter_names(problem), size, strict=True) if s > 1e-3 * size.max()]
+    shown = ", ".join(names[:12]) + (f", … ({len(names) - 12} more)" if len(names) > 12 else "")
+    raise IdentificationError(
+        "The model is not identified: its parameters can change with the covariates without changing what it "
+        f"implies for the data. Involved: {shown}. Let fewer parameters follow the covariates: of a factor not all "
+        "intercepts with its mean, and not all loadings with its variance."
+    )
+
+
+def _flat(likelihood: CovariateLikelihood, params: Array) -> Array | None:
+    """Flat directions (k, d) of the expected information."""
+    point = likelihood.at(params)
+    if point is None:
+        return None
+    information = likelihood.information(point)
+    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
+    silent = scale < 1e-150
+    scale = np.where(silent, 1.0, scale)
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    return np.asarray(vectors[:, values < TOLERANCE * max(values[-1], 1.0)] / scale[:, None])
