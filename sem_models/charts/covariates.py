@@ -46,12 +46,13 @@ class CovariateCharts(ModerationCharts):
         )
         return curve(
             frame, words=words, moderator=f"{by} ({unit})" if unit else by,
-            density=(bars.edges, bars.counts), constant=float(of.problem.constant.rows.value[row]), level=level,
-            title=title or heading, subtitle=of.header.line() if subtitle is None else subtitle,
+            density=(bars.edges, bars.counts), constant=float(of.problem.constant.rows.value[row]),
+            level=level, title=title or heading, subtitle=of.header.line() if subtitle is None else subtitle,
         )  # fmt: skip
 
     def pvalue(self, parameter: str, covariate: str) -> float:
-        """p of the test that the parameter does not follow the covariate (of all of them where it is the one)."""
+        """p of the test that the parameter does not follow the covariate (of all of them where it
+        is the one)."""
         of = self.of
         row = of.position(parameter)
         labels = [m.label for m in of.problem.statement.moderated if row in m.rows]

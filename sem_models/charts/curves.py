@@ -1,4 +1,5 @@
-"""A parameter along a continuous moderator: its curve, both bands, the constant value, and the customers beneath."""
+"""A parameter along a continuous moderator: its curve, both bands, the constant value, and the
+customers beneath."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def curve_title(
 
     `frame`: as `curve`. The values named are the curve's at its lowest and highest.
     """
-    low, high = frame.loc[frame["est"].idxmin()], frame.loc[frame["est"].idxmax()]
+    low, high = frame.iloc[int(frame["est"].argmin())], frame.iloc[int(frame["est"].argmax())]
     first, last = (low, high) if low["x"] <= high["x"] else (high, low)
     ends = " to ".join(
         f"{text.number(float(r['est']), bounded=False)} at {text.number(float(r['x']), 1, bounded=False)}"
@@ -85,7 +86,9 @@ def curve(
     tint = alt.Color(
         "band:N", sort=[POINTWISE, SIMULTANEOUS],
         scale=alt.Scale(domain=[POINTWISE, SIMULTANEOUS], range=[theme.PALETTE[0], theme.PALETTE[4]]),
-        legend=alt.Legend(title=f"{level:.0%} band for", symbolType="square", symbolStrokeWidth=0, symbolOpacity=0.45),
+        legend=alt.Legend(
+            title=f"{level:.0%} band for", symbolType="square", symbolStrokeWidth=0, symbolOpacity=0.45
+        ),
     )  # fmt: skip
     y_title = f"{words} (unstandardized)" if not unit else f"{words} ({unit})"
     y = alt.Y("est:Q", title=text.wrap(y_title, along.HEIGHT, theme.TEXT), scale=alt.Scale(zero=False)).axis(

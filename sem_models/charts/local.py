@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sem_models.charts import text
 from sem_models.charts.curves import covers_constant, curve, curve_title, parameter_words
@@ -69,7 +69,9 @@ class LocalCharts:
         of = self.of
         if of.permuted is not None:
             tests = of.constancy(metric=metric)
-            place = list(of.moving).index(of.position(parameter)) if of.position(parameter) in of.moving else None
+            place = (
+                list(of.moving).index(of.position(parameter)) if of.position(parameter) in of.moving else None
+            )
             if place is not None:
                 p = float(tests["pvalue"].iloc[place])
                 return p < FLAT, f"permutation {text.pvalue(p)}"
@@ -78,9 +80,9 @@ class LocalCharts:
         return not flat, f"its {level:.0%} band at all values {held}"
 
     def _frame(self, parameter: str, metric: Metric, level: float) -> pd.DataFrame:
-        found: Any = self.of.curve(parameter, metric=metric, level=level)
+        found = self.of.curve(parameter, metric=metric, level=level)
         found = found.rename(columns={self.of.moderator: "x"})
-        return found.assign(flagged=~found["admissible"].to_numpy(dtype=bool))  # type: ignore[no-any-return]
+        return found.assign(flagged=~found["admissible"].to_numpy(dtype=bool))
 
     def _header(self, given: str | None) -> str:
         if given is not None:

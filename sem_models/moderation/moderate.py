@@ -88,13 +88,11 @@ def moderate(
         Before the estimation starts, each naming what is wrong, where, and what to do.
     """
     if method not in METHODS:
-        raise SpecError(
-            f"method='{method}' is unknown. {did_you_mean(str(method), METHODS, noun='methods')}"
-        )
+        raise SpecError(f"method='{method}' is unknown. {did_you_mean(str(method), METHODS, noun='methods')}")
     if moderator is not None and method == "mnlfa":
         raise SpecError(
-            "moderator= is not for method='mnlfa', which reads it off the model text: label the parameter and "
-            f"write what it follows, as in PV ~ b*EDS and, on a line of its own, b :~ {moderator}."
+            "moderator= is not for method='mnlfa', which reads it off the model text: label the parameter "
+            f"and write what it follows, as in PV ~ b*EDS and, on a line of its own, b :~ {moderator}."
         )
     if moderator is not None and method not in WITH_MODERATOR:
         raise SpecError(

@@ -1,1 +1,2 @@
-"""Parameters as functions of observed covariates (`label :~ covariate`): moderated nonlinear factor analysis."""
+"""Parameters as functions of observed covariates (`label :~ covariate`): moderated nonlinear factor
+analysis."""

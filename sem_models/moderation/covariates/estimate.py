@@ -21,12 +21,12 @@ def moderate_by_covariates(
     ----------
     model, data
         As in `sm.fit`; right of `:~` stand numeric columns without missing values, or products of them
-        (`tenure:active`), with labels, fixed values or start() before them. A loading, path, mean or intercept
-        is a line in the covariates; a variance is multiplied by the exponential of one; a covariance keeps its
-        correlation between −1 and 1 by Fisher's z.
+        (`tenure:active`), with labels, fixed values or start() before them. A loading, path, mean or
+        intercept is a line in the covariates; a variance is multiplied by the exponential of one; a
+        covariance keeps its correlation between −1 and 1 by Fisher's z.
     center : bool
-        Take the covariates as deviations from their means, so that the parameter's own row is its value for an
-        average customer.
+        Take the covariates as deviations from their means, so that the parameter's own row is its value for
+        an average customer.
     **options
         Those of `sm.fit`: estimator "ML" or "MLR", missing "fiml", std_lv, ….
 

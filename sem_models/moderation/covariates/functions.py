@@ -1,11 +1,11 @@
 """Free rows of the model as functions of parameters and covariates, with first and second derivatives.
 
 Bauer, D. J., & Hussong, A. M. (2009). Psychometric approaches for developing commensurate measures across
-independent studies. Psychological Methods, 14, 101–125, eq. 6–10; Bauer, D. J. (2017). A more general model for
-testing measurement invariance and differential item functioning. Psychological Methods, 22, 507–526.
+independent studies. Psychological Methods, 14, 101–125, eq. 6–10; Bauer, D. J. (2017). A more general model
+for testing measurement invariance and differential item functioning. Psychological Methods, 22, 507–526.
 
-With x⁰ a row's value where all covariates are 0 and η the line Σ γ z in them, a loading, path, mean or intercept
-is x⁰ + η, a variance x⁰ exp(η), and a covariance keeps its correlation between −1 and 1:
+With x⁰ a row's value where all covariates are 0 and η the line Σ γ z in them, a loading, path, mean or
+intercept is x⁰ + η, a variance x⁰ exp(η), and a covariance keeps its correlation between −1 and 1:
 √(v₁ v₂) tanh(atanh ρ⁰ + η), v the two variances at the covariates and ρ⁰ the correlation where they are 0.
 """
 
@@ -24,8 +24,8 @@ STEP = 1e-30
 
 @dataclass(frozen=True, slots=True)
 class Correlated:
-    """A covariance that follows covariates: its free row, its line, the free rows of the two variances (−1 where
-    fixed at `fixed`), and their lines (−1 where they follow nothing)."""
+    """A covariance that follows covariates: its free row, its line, the free rows of the two variances (−1
+    where fixed at `fixed`), and their lines (−1 where they follow nothing)."""
 
     row: int
     line: int
@@ -38,9 +38,9 @@ class Correlated:
 class ParameterMap:
     """How q free rows follow k parameters and c covariates through l lines.
 
-    reduction (q, k₀) and offset (q,) are the model's own; design (m, l, c)-shaped by place: coefficient j moves
-    line of[j] by covariate by[j]; coefficients (m,) = spread @ γ + base with γ the free ones. linear, scaled:
-    pairs of free row and line by link; correlated the covariances.
+    reduction (q, k₀) and offset (q,) are the model's own; design (m, l, c)-shaped by place: coefficient j
+    moves line of[j] by covariate by[j]; coefficients (m,) = spread @ γ + base with γ the free ones. linear,
+    scaled: pairs of free row and line by link; correlated the covariances.
     """
 
     reduction: Array

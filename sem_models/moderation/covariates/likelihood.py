@@ -1,7 +1,7 @@
 """The normal likelihood of customers who have Σ and μ of their own, and its derivatives.
 
-Customers with the same covariates share Σ and μ; these are the groups of the kernels, taken in blocks. Missing
-answers are left out of each customer's part (full information maximum likelihood).
+Customers with the same covariates share Σ and μ; these are the groups of the kernels, taken in blocks.
+Missing answers are left out of each customer's part (full information maximum likelihood).
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ BLOCK = 256
 
 @dataclass(frozen=True, eq=False)
 class CovariateBlock:
-    """Customers of some distinct covariate values z (u, c): moments by value and missing pattern, the customers'
-    numbers rows (n,), values (n, p), value of each (n,) among the u and pattern (n,), and weight (n,) or None."""
+    """Customers of some distinct covariate values z (u, c): moments by value and missing pattern, the
+    customers' numbers rows (n,), values (n, p), value of each (n,) among the u and pattern (n,), and weight
+    (n,) or None."""
 
     z: Array
     patterns: Patterns
@@ -47,7 +48,9 @@ def covariate_blocks(values: Array, z: Array) -> tuple[CovariateBlock, ...]:
         rows = np.concatenate(members)
         member = np.repeat(np.arange(len(members)), [len(m) for m in members])
         out.append(
-            CovariateBlock(unique[chosen], patterns, rows, values[rows], member, np.concatenate(of), float(len(rows)))
+            CovariateBlock(
+                unique[chosen], patterns, rows, values[rows], member, np.concatenate(of), float(len(rows))
+            )
         )
     return tuple(out)
 

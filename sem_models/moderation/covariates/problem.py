@@ -14,7 +14,7 @@ from sem_models.estimation.fit import _frame, solve
 from sem_models.estimation.identification import TOLERANCE
 from sem_models.estimation.options import Options, resolve
 from sem_models.inference.solved import Solved
-from sem_models.model.ram import Array, IntArray
+from sem_models.model.ram import Array, IntArray, RamModel, build_ram
 from sem_models.model.table import ParameterTable, build_table
 from sem_models.moderation.covariates.functions import Correlated, ParameterMap
 from sem_models.moderation.covariates.likelihood import CovariateLikelihood, covariate_blocks
@@ -33,8 +33,8 @@ from sem_models.observed.sample import sample_from_data
 class CovariateProblem:
     """A model whose parameters follow covariates.
 
-    constant is the model with every parameter the same for all customers, at its optimum; covariates (n, c) are
-    the customers' values less `center` (c,); likelihood and start (k,) are what the search takes.
+    constant is the model with every parameter the same for all customers, at its optimum; covariates (n, c)
+    are the customers' values less `center` (c,); likelihood and start (k,) are what the search takes.
     """
 
     text: str
@@ -105,10 +105,15 @@ def covariate_problem(
     sample = sample_from_data(
         frame, table.variables.observed, missing=resolved.missing, exogenous=exogenous, has_means=True
     )
-    constant = solve(table, sample, replace(resolved, se="standard", test=("standard",), information="observed"))
+    plain = replace(resolved, se="standard", test=("standard",), information="observed")
+    try:
+        constant = solve(table, sample, plain)
+    except IdentificationError as error:
+        raise IdentificationError(f"{error}{_origin_hint(statement, table)}") from None
     if constant.ram.unheld is not None or table.inequalities:
         raise SpecError(
-            "method='mnlfa' cannot hold inequalities and nonlinear equalities yet. Remove them from the model."
+            "method='mnlfa' cannot hold inequalities and nonlinear equalities yet. Remove them from "
+            "the model."
         )
     assert sample.rows is not None
     rows = sample.rows[0]
@@ -117,8 +122,9 @@ def covariate_problem(
         if len(np.unique(column)) < 2:
             raise DataError(f"The covariate '{name}' has one value only among the rows used.")
     middle = used.mean(axis=0) if center else np.zeros(used.shape[1])
-    along = _parameter_map(statement, table, constant)
-    likelihood = CovariateLikelihood(constant.ram, along, covariate_blocks(rows.values, used - middle))
+    ram = with_pinned(statement, table, constant)
+    along = _parameter_map(statement, table, ram)
+    likelihood = CovariateLikelihood(ram, along, covariate_blocks(rows.values, used - middle))
     start = np.concatenate([np.asarray(constant.point.params), _start(statement, along)])
     problem = CovariateProblem(text, statement, constant, resolved, used - middle, middle, likelihood, start)
     check_identified(problem)
@@ -128,24 +134,24 @@ def covariate_problem(
 def _refuse_options(estimator: str, missing: str, options: Mapping[str, Any]) -> None:
     if str(estimator).upper() not in ("ML", "MLR"):
         raise SpecError(
-            f"estimator='{estimator}' has no casewise likelihood, which method='mnlfa' is made of. Use 'ML', or "
-            "'MLR' for robust errors."
+            f"estimator='{estimator}' has no casewise likelihood, which method='mnlfa' is made of. Use 'ML', "
+            "or 'MLR' for robust errors."
         )
     if missing_method(missing) not in ("listwise", "fiml"):
         raise SpecError(
-            f"missing='{missing}' does not go with method='mnlfa', which is full information maximum likelihood. "
-            "Use missing='fiml', or 'listwise'."
+            f"missing='{missing}' does not go with method='mnlfa', which is full information maximum "
+            "likelihood. Use missing='fiml', or 'listwise'."
         )
     if options.get("group") is not None:
         raise SpecError(
-            "method='mnlfa' takes no group=: code the groups as a covariate, 0 and 1, and let parameters follow "
-            "it, as in b :~ active."
+            "method='mnlfa' takes no group=: code the groups as a covariate, 0 and 1, and let parameters "
+            "follow it, as in b :~ active."
         )
     ordered = options.get("ordered")
     if ordered is not None and (ordered is True or (ordered is not False and len(tuple(ordered)))):
         raise SpecError(
-            "method='mnlfa' cannot treat ordered items yet. Leave out ordered= to treat items with five or more "
-            "categories as continuous."
+            "method='mnlfa' cannot treat ordered items yet. Leave out ordered= to treat items with five or "
+            "more categories as continuous."
         )
     for name in (
         "cluster", "sampling_weights", "aux", "sample_cov", "sample_mean", "sample_nobs", "group_equal",
@@ -167,8 +173,43 @@ def _refuse_options(estimator: str, missing: str, options: Mapping[str, Any]) ->
         )
 
 
-def _parameter_map(statement: CovariateStatement, table: ParameterTable, constant: Solved) -> ParameterMap:
-    ram = constant.ram
+def with_pinned(statement: CovariateStatement, table: ParameterTable, constant: Solved) -> RamModel:
+    """The model's arrays with rows that are fixed where all covariates are 0, and follow them from there.
+
+    Such a row is a free entry of the matrices, but no parameter: its value there is its offset.
+    """
+    pinned = {i: table.rows[i].fixed for m in statement.moderated for i in m.rows if not table.rows[i].free}
+    if not pinned:
+        return constant.ram
+    rows = tuple(replace(r, fixed=None, label="") if i in pinned else r for i, r in enumerate(table.rows))
+    ram = build_ram(replace(table, rows=rows), constant.sample.cov, constant.sample.mean)
+    reduction, offset = np.zeros((ram.n_free, constant.ram.n_params)), np.zeros(ram.n_free)
+    own = {int(row): x for x, row in enumerate(constant.ram.row_of_free)}
+    for x, row in enumerate(ram.row_of_free):
+        if int(row) in pinned:
+            offset[x] = float(pinned[int(row)] or 0.0)
+        else:
+            reduction[x], offset[x] = (
+                constant.ram.reduction[own[int(row)]],
+                constant.ram.offset[own[int(row)]],
+            )
+    return replace(ram, reduction=reduction, offset=offset)
+
+
+def _origin_hint(statement: CovariateStatement, table: ParameterTable) -> str:
+    """How a latent mean or variance that follows covariates gets its origin, where one does."""
+    latent = set(table.variables.latent)
+    rows = [table.rows[i] for m in statement.moderated for i in m.rows]
+    mean = next((r for r in rows if r.op == "~1" and r.lhs in latent and r.free), None)
+    if mean is None:
+        return ""
+    return (
+        f" The mean of {mean.lhs} needs an origin where the covariates are 0: write {mean.lhs} ~ 0*1 + "
+        f"{mean.label}*1."
+    )
+
+
+def _parameter_map(statement: CovariateStatement, table: ParameterTable, ram: RamModel) -> ParameterMap:
     free_of = {int(row): x for x, row in enumerate(ram.row_of_free)}
     line_of = {row: line for line, m in enumerate(statement.moderated) for row in m.rows}
     linear, scaled, correlated = [], [], []
@@ -197,15 +238,13 @@ def _correlated(
         value = None if at is None else table.rows[at].fixed
         if at is None or (at not in free_of and not value):
             raise SpecError(
-                f"'{entry.label}' is the covariance of {entry.lhs} and {entry.rhs}, and {name} has no variance "
-                "that it could be a correlation of."
+                f"'{entry.label}' is the covariance of {entry.lhs} and {entry.rhs}, and {name} has no "
+                "variance that it could be a correlation of."
             )
         places.append(free_of.get(at, -1))
         fixed.append(float(value or 0.0))
         lines.append(line_of.get(at, -1))
-    return Correlated(
-        free_of[row], line, (places[0], places[1]), (fixed[0], fixed[1]), (lines[0], lines[1])
-    )
+    return Correlated(free_of[row], line, (places[0], places[1]), (fixed[0], fixed[1]), (lines[0], lines[1]))
 
 
 def _coefficients(statement: CovariateStatement) -> tuple[IntArray, IntArray, Array, Array]:
@@ -241,7 +280,7 @@ def _start(statement: CovariateStatement, along: ParameterMap) -> Array:
 
 def parameter_names(problem: CovariateProblem) -> list[str]:
     """Names of the k parameters, for messages: those of the model, then the coefficients."""
-    table, ram, along = problem.table, problem.constant.ram, problem.likelihood.along
+    table, ram, along = problem.table, problem.likelihood.ram, problem.likelihood.along
     names = [table.names()[row] for row in ram.row_of_free]
     out = [names[int(np.abs(column).argmax())] for column in ram.reduction.T]
     for column in along.spread.T:
@@ -278,8 +317,8 @@ def check_identified(problem: CovariateProblem) -> None:
     shown = ", ".join(names[:12]) + (f", … ({len(names) - 12} more)" if len(names) > 12 else "")
     raise IdentificationError(
         "The model is not identified: its parameters can change with the covariates without changing what it "
-        f"implies for the data. Involved: {shown}. Let fewer parameters follow the covariates: of a factor not all "
-        "intercepts with its mean, and not all loadings with its variance."
+        f"implies for the data. Involved: {shown}. Let fewer parameters follow the covariates: of a factor "
+        "not all intercepts with its mean, and not all loadings with its variance."
     )
 
 

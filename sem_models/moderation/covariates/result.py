@@ -14,10 +14,11 @@ from scipy.special import ndtri
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.fit import _provenance
 from sem_models.inference.compare import wald_of
+from sem_models.inference.definitions import defined_numbers, defined_values
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import aic, bic
 from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
-from sem_models.inference.standardized import standardized_values
+from sem_models.inference.standardized import Values, standardized_values
 from sem_models.model.ram import Array
 from sem_models.moderation.covariates.problem import CovariateProblem
 from sem_models.moderation.covariates.solution import CovariateSolution, ratio_test, without
@@ -26,6 +27,7 @@ from sem_models.moderation.covariates.terms import covariate_terms
 from sem_models.moderation.local.curves import Curves
 from sem_models.moderation.probing.probe import Probing
 from sem_models.moderation.probing.support import Support
+from sem_models.observed.patterns import BoolArray
 
 if TYPE_CHECKING:
     from sem_models.charts.covariates import CovariateCharts
@@ -39,7 +41,8 @@ ALL = "all coefficients"
 
 @dataclass(frozen=True, repr=False)
 class CovariateModeration(Probing):
-    """Parameters that follow covariates (`label :~ covariate`). Tables are data frames; print it for a summary.
+    """Parameters that follow covariates (`label :~ covariate`). Tables are data frames; print it for a
+    summary.
 
     A path that follows a covariate is probed as any interaction: `simple_slopes()`, `johnson_neyman()`, ….
     """
@@ -98,7 +101,7 @@ class CovariateModeration(Probing):
 
     def _improper(self) -> list[str]:
         """Variances below zero, and covariance matrices that some customers' covariates make indefinite."""
-        table, ram, out = self.problem.table, self.problem.constant.ram, []
+        table, ram, out = self.problem.table, self.found.likelihood.ram, []
         lowest = np.full(ram.n_free, np.inf)
         p, bad, n = ram.n_observed, 0, self.found.likelihood.n
         for block, here in zip(self.found.likelihood.blocks, self.found.point.blocks, strict=True):
@@ -127,8 +130,9 @@ class CovariateModeration(Probing):
         s, options = self.problem.constant.sample, self.problem.options
         notes = tuple(f"{n} rows dropped: {reason}" for reason, n in s.dropped.items()) + self.status.reasons
         return Header(
-            f"{options.estimator} (MNLFA)", options.missing, s.n_available, s.n_used, s.n_available - s.n_used,
-            dict(zip(s.groups, s.counts, strict=True)), self.status.converged, self.status.admissible, notes,
+            f"{options.estimator} (MNLFA)", options.missing, s.n_available, s.n_used,
+            s.n_available - s.n_used, dict(zip(s.groups, s.counts, strict=True)), self.status.converged,
+            self.status.admissible, notes,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ numbers
@@ -175,9 +179,10 @@ class CovariateModeration(Probing):
         """One row a parameter, those of `:~` last; columns as `Fit.estimates()`.
 
         A parameter that follows covariates stands with its value where they are 0 (at their means with
-        center=True). std_lv and std_all are those of a customer with average covariates.
+        center=True), and so do defined parameters that are made of it. std_lv and std_all are those of a
+        customer with average covariates.
         """
-        table, ram = self.problem.table, self.problem.constant.ram
+        table, ram = self.problem.table, self.found.likelihood.ram
         found, along = self.found, self.found.likelihood.along
         covariance = found.covariance
         rows = self.problem.constant.rows
@@ -189,8 +194,9 @@ class CovariateModeration(Probing):
         coefficients = along.coefficients(found.point.params)
         more = np.zeros((len(coefficients), along.n_params))
         more[:, along.k0 :] = along.spread
-        values = np.append(value, coefficients)
-        slopes = np.concatenate([jacobian, more])
+        defined = defined_values(table, Values(value, jacobian))
+        values = np.concatenate([value, defined.value, coefficients])
+        slopes = np.concatenate([jacobian, defined.jacobian, more])
         if self.problem.options.se == "none":
             error = np.full(len(values), np.nan)
         else:
@@ -201,21 +207,21 @@ class CovariateModeration(Probing):
         blank = np.full(len(coefficients), np.nan)
         scaled = standardized_values(table, ram, average[0], at, ("std_lv", "std_all"))
         for name, standardized in zip(("std_lv", "std_all"), scaled, strict=True):
-            columns[name] = np.append(standardized, blank)
+            derived = defined_numbers(table, standardized)
+            columns[name] = np.concatenate([standardized, derived, blank])
         keys = dict(_keys(table))
-        n = len(table.rows)
         mine = self.problem.statement.coefficients
         frame = {
-            "lhs": [*keys["lhs"][:n], *(c.formula.lhs for c in mine)],
-            "op": [*keys["op"][:n], *(":~" for _ in mine)],
-            "rhs": [*keys["rhs"][:n], *(c.formula.rhs for c in mine)],
-            "group": "", "label": [*keys["label"][:n], *(c.label for c in mine)],
+            "lhs": [*keys["lhs"], *(c.formula.lhs for c in mine)],
+            "op": [*keys["op"], *(":~" for _ in mine)],
+            "rhs": [*keys["rhs"], *(c.formula.rhs for c in mine)],
+            "group": "", "label": [*keys["label"], *(c.label for c in mine)],
         }  # fmt: skip
         return pd.DataFrame({**frame, **columns})
 
     def vcov(self) -> pd.DataFrame:
         """Covariance matrix of the free parameters, labelled lhs+op+rhs; coefficients last."""
-        ram, along = self.problem.constant.ram, self.found.likelihood.along
+        ram, along = self.found.likelihood.ram, self.found.likelihood.along
         turn = np.zeros((ram.n_free + along.spread.shape[0], along.n_params))
         turn[: ram.n_free, : along.k0] = ram.reduction
         turn[ram.n_free :, along.k0 :] = along.spread
@@ -228,8 +234,8 @@ class CovariateModeration(Probing):
         statement = self.problem.statement
         along = self.found.likelihood.along
         of = np.array([c.moderated for c in statement.coefficients])
-        free = along.spread.any(axis=1)
-        sets: list[tuple[str, str, Array]] = []
+        free = np.asarray(along.spread.any(axis=1))
+        sets: list[tuple[str, str, BoolArray]] = []
         for m, moderated in enumerate(statement.moderated):
             mine = (of == m) & free
             sets.append((moderated.label, ", ".join(self._covariates_of(mine)), mine))
@@ -258,7 +264,7 @@ class CovariateModeration(Probing):
             )  # fmt: skip
         return pd.DataFrame(rows)
 
-    def _covariates_of(self, chosen: Array) -> list[str]:
+    def _covariates_of(self, chosen: BoolArray) -> list[str]:
         return [self.problem.statement.coefficients[j].formula.rhs for j in np.flatnonzero(chosen)]
 
     def tests(self) -> pd.DataFrame:
@@ -280,7 +286,8 @@ class CovariateModeration(Probing):
         )  # fmt: skip
 
     def position(self, parameter: str) -> int:
-        """Row of a parameter that follows covariates, by label or as "PV ~ EDS". SpecError with near matches."""
+        """Row of a parameter that follows covariates, by label or as "PV ~ EDS". SpecError with
+        near matches."""
         asked = parameter.replace(" ", "")
         for m in self.problem.statement.moderated:
             for i in m.rows:
@@ -298,8 +305,8 @@ class CovariateModeration(Probing):
     ) -> pd.DataFrame:  # fmt: skip
         """A parameter along one covariate, the others at their means or where `at` puts them.
 
-        Columns: the covariate, est, se, ci_lower, ci_upper (pointwise, delta method), band_lower, band_upper (at
-        all values at once), extrapolated. By default over the observed range.
+        Columns: the covariate, est, se, ci_lower, ci_upper (pointwise, delta method), band_lower, band_upper
+        (at all values at once), extrapolated. By default over the observed range.
         """
         row = self.position(parameter)
         name = self._covariate(parameter, covariate)
@@ -307,7 +314,7 @@ class CovariateModeration(Probing):
         low, high = support.limits()
         points = np.linspace(low, high, POINTS) if values is None else np.asarray(list(values), dtype=float)
         z = self._settings(name, points, at)
-        x = int(np.flatnonzero(self.problem.constant.ram.row_of_free == row)[0])
+        x = int(np.flatnonzero(self.found.likelihood.ram.row_of_free == row)[0])
         value, slopes = self.rows_at(z)
         est, moves = value[:, x], slopes[:, x] @ self._root
         curves = Curves(est[:, None], moves.T[:, :, None], None, np.ones(len(z)) / len(z), points)
@@ -333,7 +340,10 @@ class CovariateModeration(Probing):
         mine = [m for m, entry in enumerate(statement.moderated) if row in entry.rows]
         names = list(
             dict.fromkeys(
-                part for c in statement.coefficients if c.moderated in mine for part in c.formula.rhs.split(":")
+                part
+                for c in statement.coefficients
+                if c.moderated in mine
+                for part in c.formula.rhs.split(":")
             )
         )
         if covariate is None:
@@ -341,9 +351,8 @@ class CovariateModeration(Probing):
                 raise SpecError(f"'{parameter}' follows several covariates ({', '.join(names)}). Name one.")
             return names[0]
         if covariate not in names:
-            raise SpecError(
-                f"'{parameter}' does not follow '{covariate}'. {did_you_mean(covariate, names, noun='covariates')}"
-            )
+            near = did_you_mean(covariate, names, noun="covariates")
+            raise SpecError(f"'{parameter}' does not follow '{covariate}'. {near}")
         return covariate
 
     def _column(self, name: str) -> Array:
@@ -351,7 +360,9 @@ class CovariateModeration(Probing):
         if name in self.covariates:
             j = self.covariates.index(name)
             return np.asarray(self.problem.covariates[:, j] + self.problem.center[j])
-        raise DataError(f"The curve along '{name}' needs '{name}' itself as a covariate, not only its product.")
+        raise DataError(
+            f"The curve along '{name}' needs '{name}' itself as a covariate, not only its product."
+        )
 
     def _support_of(self, name: str) -> Support:
         return Support.observed([self._column(name)])
@@ -366,7 +377,9 @@ class CovariateModeration(Probing):
                 )
         fixed = {s: float((at or {}).get(s, self._column(s).mean())) for s in singles if s != name}
         columns = [
-            np.prod([points if p == name else np.full(len(points), fixed[p]) for p in whole.split(":")], axis=0)
+            np.prod(
+                [points if p == name else np.full(len(points), fixed[p]) for p in whole.split(":")], axis=0
+            )
             for whole in self.covariates
         ]
         return np.column_stack(columns) - self.problem.center
@@ -381,8 +394,8 @@ class CovariateModeration(Probing):
     def sizes(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
         """Not here: a covariate outside the model has no share of an outcome's variance in it."""
         raise SpecError(
-            "The variance that a covariate explains is not part of this model. Use tests() and curve(), or put the "
-            "covariate into the model and its product, with method='lms'."
+            "The variance that a covariate explains is not part of this model. Use tests() and curve(), or "
+            "put the covariate into the model and its product, with method='lms'."
         )
 
     @property

@@ -12,6 +12,7 @@ from sem_models.inference.test_statistics import upper_tail
 from sem_models.model.ram import Array
 from sem_models.moderation.covariates.likelihood import CovariateLikelihood, CovariatePoint
 from sem_models.moderation.covariates.problem import CovariateProblem
+from sem_models.observed.patterns import BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,7 @@ class CovariateSolution:
     """Where the search ended, information per customer (k, k), and the covariance of the parameters.
 
     covariance (k, k) is the inverse observed information, or the sandwich where `robust`; NaN where the
-    information is singular. trace is tr(A⁻¹B) / k-free: its sum over parameters, NaN unless robust.
+    information is singular. trace is tr(A⁻¹B) with B the scores' cross-products, NaN unless robust.
     """
 
     likelihood: CovariateLikelihood
@@ -32,7 +33,7 @@ class CovariateSolution:
     @property
     def point(self) -> CovariatePoint:
         assert self.solution.point is not None
-        return self.solution.point  # type: ignore[no-any-return]
+        return self.solution.point
 
     @property
     def converged(self) -> bool:
@@ -79,7 +80,7 @@ def _inverse(information: Array) -> Array | None:
     return np.asarray(0.5 * (inverse + inverse.T) / np.outer(scale, scale))
 
 
-def without(problem: CovariateProblem, found: CovariateSolution, dropped: Array) -> CovariateSolution:
+def without(problem: CovariateProblem, found: CovariateSolution, dropped: BoolArray) -> CovariateSolution:
     """The model with some coefficients (m,) at 0, from where the whole one ended."""
     along = found.likelihood.along
     kept = ~dropped

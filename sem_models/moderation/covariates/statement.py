@@ -36,7 +36,8 @@ class Moderated:
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """One `label :~ covariate`: which moderated label, which covariate, and what the text says of its value."""
+    """One `label :~ covariate`: which moderated label, which covariate, and what the text says of
+    its value."""
 
     moderated: int
     covariate: int
@@ -81,7 +82,9 @@ def read_covariates(syntax: Syntax, table: ParameterTable, frame: pd.DataFrame) 
         _check_covariate(formula, syntax, table, frame)
         covariates.setdefault(formula.rhs)
         coefficients.append(
-            _coefficient(formula, list(moderated).index(formula.lhs), list(covariates).index(formula.rhs), syntax)
+            _coefficient(
+                formula, list(moderated).index(formula.lhs), list(covariates).index(formula.rhs), syntax
+            )
         )
     _check_coefficient_labels(coefficients, syntax, table)
     bare = replace(syntax, moderated=())
@@ -95,15 +98,15 @@ def covariate_values(frame: pd.DataFrame, names: tuple[str, ...]) -> Array:
         numeric = pd.to_numeric(frame[name], errors="coerce") if frame[name].dtype != "category" else None
         if numeric is None or (numeric.isna() & frame[name].notna()).any():
             raise DataError(
-                f"The covariate '{name}' holds text or categories, and a parameter follows numbers. Code it: two "
-                "groups as 0 and 1, more as one such column each."
+                f"The covariate '{name}' holds text or categories, and a parameter follows numbers. Code it: "
+                "two groups as 0 and 1, more as one such column each."
             )
         values = np.asarray(numeric, dtype=np.float64)
         lacking = int((~np.isfinite(values)).sum())
         if lacking:
             raise DataError(
-                f"The covariate '{name}' is missing in {lacking} of {len(values)} rows, and a customer without it "
-                f"has no parameters. Drop them first: data.dropna(subset=['{name}'])."
+                f"The covariate '{name}' is missing in {lacking} of {len(values)} rows, and a customer "
+                f"without it has no parameters. Drop them first: data.dropna(subset=['{name}'])."
             )
         if len(np.unique(values)) < 2:
             raise DataError(f"The covariate '{name}' has one value only: nothing can follow it.")
@@ -129,14 +132,20 @@ def _moderated(formula: Formula, syntax: Syntax, table: ParameterTable) -> Moder
             f"{did_you_mean(label, known, noun='labels')}"
         )
         raise SpecError(point_at(syntax.source, formula.lhs_span, what, hint))
-    if not all(table.rows[i].free for i in rows):
-        what = f"'{label}' is fixed by the model and cannot follow a covariate."
-        raise SpecError(point_at(syntax.source, formula.lhs_span, what, "Free the parameter: NA*."))
     links = {_link(table, i) for i in rows}
     if len(links) > 1:
         what = f"'{label}' names parameters of different kinds, which follow covariates in different ways."
         raise SpecError(point_at(syntax.source, formula.lhs_span, what, "Give each kind its own label."))
-    return Moderated(label, rows, links.pop())
+    link = links.pop()
+    if link == "log" and any(table.rows[i].fixed is not None and table.rows[i].fixed <= 0 for i in rows):  # type: ignore[operator]
+        what = f"'{label}' is a variance fixed at 0, which no factor can change."
+        raise SpecError(
+            point_at(syntax.source, formula.lhs_span, what, "Fix it at a positive value, or free it.")
+        )
+    if link == "fisher" and not all(table.rows[i].free for i in rows):
+        what = f"'{label}' is a covariance fixed by the model and cannot follow a covariate."
+        raise SpecError(point_at(syntax.source, formula.lhs_span, what, "Free the covariance: NA*."))
+    return Moderated(label, rows, link)
 
 
 def _link(table: ParameterTable, i: int) -> Link:
@@ -157,7 +166,8 @@ def _check_covariate(formula: Formula, syntax: Syntax, table: ParameterTable, fr
     for name in formula.rhs.split(":"):
         if name == formula.lhs or (name in labels and name not in frame.columns):
             raise refuse(
-                f"'{name}' is a parameter of the model, so '{formula.lhs} :~ {formula.rhs}' goes in a circle.",
+                f"'{name}' is a parameter of the model, so '{formula.lhs} :~ {formula.rhs}' goes in a "
+                "circle.",
                 "Right of ':~' stand columns of the data.",
             )
         if name in latent:
@@ -194,9 +204,7 @@ def _coefficient(formula: Formula, moderated: int, covariate: int, syntax: Synta
     return Coefficient(moderated, covariate, label, fixed, start, formula)
 
 
-def _check_coefficient_labels(
-    coefficients: list[Coefficient], syntax: Syntax, table: ParameterTable
-) -> None:
+def _check_coefficient_labels(coefficients: list[Coefficient], syntax: Syntax, table: ParameterTable) -> None:
     taken = {row.label for row in table.rows if row.label}
     for c in coefficients:
         if c.label in taken and c.label:

@@ -1,4 +1,5 @@
-"""Paths that follow covariates as interactions, so that slopes, regions and surfaces are those of any other."""
+"""Paths that follow covariates as interactions, so that slopes, regions and surfaces are those of
+any other."""
 
 from __future__ import annotations
 
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def covariate_terms(result: CovariateModeration) -> EffectTerms:
-    """The equations with a row `PV ~ EDS:tenure` for each coefficient of a path's label, and `PV ~ tenure` for
-    those of an intercept's.
+    """The equations with a row `PV ~ EDS:tenure` for each coefficient of a path's label, and `PV ~ tenure`
+    for those of an intercept's.
 
     Covariates join the variables with their observed moments, as unrelated to the model's. SpecError where no
     path follows a covariate, and with center=True, whose covariates are deviations.
     """
     problem, found = result.problem, result.found
-    statement, table, ram = problem.statement, problem.table, problem.constant.ram
+    statement, table, ram = problem.statement, problem.table, found.likelihood.ram
     along = found.likelihood.along
     if problem.center.any():
         raise SpecError(
@@ -55,11 +56,14 @@ def covariate_terms(result: CovariateModeration) -> EffectTerms:
     jacobian[ram.row_of_free, : along.k0] = ram.reduction
     average = problem.covariates.mean(axis=0)[None]
     at = found.likelihood.implied(result.rows_at(average)[0])
-    columns = {s: problem.covariates[:, statement.covariates.index(s)] for s in extra if s in statement.covariates}
+    columns = {
+        s: problem.covariates[:, statement.covariates.index(s)] for s in extra if s in statement.covariates
+    }
     for name in extra:
         if name not in columns:
             raise SpecError(
-                f"Probing needs '{name}' itself among the covariates, as its product {statement.covariates} does."
+                f"Probing needs '{name}' itself among the covariates, as its product "
+                f"{statement.covariates} does."
             )
     v = len(ram.variables)
     mean = np.zeros((1, v + len(extra)))

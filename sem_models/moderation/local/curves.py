@@ -42,7 +42,8 @@ class Curves:
 
     @cached_property
     def error(self) -> Array:
-        """Standard errors (f, r): of the bootstrap where there is one, else of the sandwich; 0 where fixed."""
+        """Standard errors (f, r): of the bootstrap where there is one, else of the sandwich; 0
+        where fixed."""
         if self.draws is not None:
             with np.errstate(all="ignore"):
                 out = _spread(self.draws)
@@ -69,8 +70,8 @@ class Curves:
         Journal of Applied Econometrics, 34, 1–17, section 2). NaN for a fixed row.
         """
         error = self.error[:, row]
-        there = np.isfinite(error) & (error > 0)
-        if not there.any():
+        there = np.flatnonzero(np.isfinite(error) & (error > 0))
+        if not len(there):
             return float("nan")
         if self.draws is not None:
             away = np.abs(self.draws[:, there, row] - self.value[there, row]) / error[there]
@@ -125,7 +126,8 @@ class Curves:
 
 
 def _spread(draws: Array) -> Array:
-    """Standard errors of draws (b, ...): their central 95 % over twice 1.96, which a stray refit does not move.
+    """Standard errors of draws (b, ...): their central 95 % over twice 1.96, which a stray refit does not
+    move.
 
     NaN where fewer than two draws are there.
     """
@@ -141,17 +143,16 @@ def _spread(draws: Array) -> Array:
 def permutation_pvalues(observed: Array, permuted: Array) -> tuple[Array, Array, float]:
     """p of each row (r,), adjusted for looking at all of them, and of all together.
 
-    observed (r,) and permuted (b, r) are the curves' SDs. p = (1 + #{permuted ≥ observed}) / (1 + b) (Phipson &
-    Smyth, 2010). Each SD is put in standard deviations above its permutation mean; the adjusted p is the share
-    of permutations whose largest one reaches a row's (Westfall & Young, 1993, single step), and the smallest of
-    these is the test of all. Permutations in which a refit failed are left out of a row's count. NaN for rows
-    that cannot vary.
+    observed (r,) and permuted (b, r) are the curves' SDs. p = (1 + #{permuted ≥ observed}) / (1 + b)
+    (Phipson & Smyth, 2010). Each SD is put in standard deviations above its permutation mean; the adjusted p
+    is the share of permutations whose largest one reaches a row's (Westfall & Young, 1993, single step), and
+    the smallest of these is the test of all. Permutations in which a refit failed are left out of a row's
+    count. NaN for rows that cannot vary.
     """
     kept = np.isfinite(permuted)
     n = kept.sum(axis=0)
-    moving = (
-        (n > 0) & np.isfinite(observed) & (np.where(kept, permuted, 0.0).max(axis=0, initial=0.0) > ROUND)
-    )
+    largest_sd = np.where(kept, permuted, 0.0).max(axis=0, initial=0.0)
+    moving = np.asarray((n > 0) & np.isfinite(observed) & (largest_sd > ROUND), dtype=bool)
     above = (kept & (np.where(kept, permuted, -np.inf) >= observed - 1e-12)).sum(axis=0)
     single = np.where(moving, (1.0 + above) / (1.0 + n), np.nan)
     adjusted = np.full(len(observed), np.nan)

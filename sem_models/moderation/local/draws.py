@@ -14,10 +14,10 @@ import numpy as np
 from sem_models.errors import SpecError
 from sem_models.estimation.batches import Batch, IncompleteBatch, IncompleteRows
 from sem_models.inference.drawing import Units, drawn_times
-from sem_models.inference.refits import CHUNK, NUMBERS, curvature, refit_batch, watched
+from sem_models.inference.refits import CHUNK, NUMBERS, curvature, refit_batch
 from sem_models.inference.replicates import Replicates, row_replicates
 from sem_models.inference.resampling import Gaps, _with_covariates
-from sem_models.model.ram import Array
+from sem_models.model.ram import Array, IntArray
 from sem_models.moderation.local.moments import CompleteRows
 from sem_models.moderation.local.points import Points, layout_at
 
@@ -98,19 +98,15 @@ def permute_points(
     source = _Source(flat, solution, start=None if solution.joint else problem.pooled.solved)
     size, chunk = len(window.moderator), _chunk(points, solution)
 
+    unweighted = window.weights() / window.base
+
     def batches() -> Iterator[tuple[Array, Array]]:
         for begin in range(0, n, chunk):
             orders = np.stack([rng.permutation(size) for _ in range(min(chunk, n - begin))])
-            yield np.ones(orders.shape), orders
-
-    def unpacked() -> Iterator[tuple[Array, Array]]:
-        unweighted = window.weights() / window.base
-        for times, orders in batches():
-            kernel = np.moveaxis(unweighted[:, orders], 0, 1) * window.base
             source.moderator = window.moderator[orders]
-            yield times, kernel
+            yield np.ones(orders.shape), np.moveaxis(unweighted[:, orders], 0, 1) * window.base
 
-    return _refitted(solution, unpacked(), source, n, seed, "permutation", progress)
+    return _refitted(solution, batches(), source, n, seed, "permutation", progress)
 
 
 def _chunk(points: Points, solution: LocalSolution) -> int:
@@ -159,9 +155,8 @@ class _Source:
         start = (solved.sample.cov[:1], solved.sample.mean[:1]) if lacking and solved is not None else None
         return _with_covariates(Gaps((layout,), fixed, start), whole)
 
-    def _exogenous(self) -> Array:
-        solved = next(s for s in self.solution.fits if s is not None)
-        return solved.ram.exogenous  # type: ignore[return-value]
+    def _exogenous(self) -> IntArray:
+        return next(s for s in self.solution.fits if s is not None).ram.exogenous
 
 
 def _refitted(
@@ -253,6 +248,3 @@ def _with_defined(solution: LocalSolution, rows: Array) -> Array:
     from sem_models.inference.replicates import _defined
 
     return np.concatenate([rows, _defined(solution.table, rows)], axis=1)
-
-
-__all__ = ["LocalDraws", "bootstrap_points", "check_draws", "permute_points", "watched"]

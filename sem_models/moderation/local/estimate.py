@@ -1,4 +1,5 @@
-"""`moderate_local`: a model's parameters along a continuous moderator, by local structural equation models."""
+"""`moderate_local`: a model's parameters along a continuous moderator, by local structural equation
+models."""
 
 from __future__ import annotations
 
@@ -53,8 +54,9 @@ def moderate_local(
         The bandwidth is h · SD · N^(−1/5), or as given in the moderator's units.
     kernel : "gaussian", "epanechnikov", "uniform"
     residualize : bool
-        Take the items' local regression lines on the moderator out before covariances are taken, so that means
-        which follow the moderator do not count as covariation; the mean is the line's height at the point.
+        Take the items' local regression lines on the moderator out before covariances are taken, so that
+        means which follow the moderator do not count as covariation; the mean is the line's height at the
+        point.
     bootstrap : int
         Resamples of the customers for errors and bands; 0 takes the kernel-weighted sandwich.
     permutations : int

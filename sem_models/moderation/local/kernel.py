@@ -1,9 +1,9 @@
 """Kernel weights of the customers around focal points of a continuous moderator.
 
-Hildebrandt, A., Wilhelm, O., & Robitzsch, A. (2009). Complementary and competing factor analytic approaches for
-the investigation of measurement invariance. Review of Psychology, 16, 87–102; Hildebrandt, A., Lüdtke, O.,
-Robitzsch, A., Sommer, C., & Wilhelm, O. (2016). Exploring factor model parameters across continuous variables
-with local structural equation models. Multivariate Behavioral Research, 51, 257–278.
+Hildebrandt, A., Wilhelm, O., & Robitzsch, A. (2009). Complementary and competing factor analytic approaches
+for the investigation of measurement invariance. Review of Psychology, 16, 87–102; Hildebrandt, A., Lüdtke,
+O., Robitzsch, A., Sommer, C., & Wilhelm, O. (2016). Exploring factor model parameters across continuous
+variables with local structural equation models. Multivariate Behavioral Research, 51, 257–278.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MOST = 500
 class Window:
     """Focal points and how customers weigh there.
 
-    grid (f,) in the moderator's units, increasing; bandwidth in the same units; kernel by name; moderator (n,)
-    the customers' values; base (n,) their sampling weights, or 1.
+    grid (f,) in the moderator's units, increasing; bandwidth in the same units; kernel by name; moderator
+    (n,) the customers' values; base (n,) their sampling weights, or 1.
     """
 
     grid: Array

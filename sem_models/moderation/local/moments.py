@@ -1,10 +1,10 @@
 """Local moments: weighted means and covariances at focal points, with or without a local line taken out.
 
 With residualize, each item's mean may run along a line in the moderator within the kernel (local linear
-regression; Fan, J., & Gijbels, I., 1996, Local Polynomial Modelling and Its Applications, section 3.1): the mean
-is the line's height at the focal point and the covariances are those about the line. Both follow from the
-weighted joint moments of items y and moderator m, S_yy − s_ym s_my / s_mm and ȳ − s_ym / s_mm (m̄ − m₀), so
-that no residual has to be formed for each resample.
+regression; Fan, J., & Gijbels, I., 1996, Local Polynomial Modelling and Its Applications, section 3.1): the
+mean is the line's height at the focal point and the covariances are those about the line. Both follow from
+the weighted joint moments of items y and moderator m, S_yy − s_ym s_my / s_mm and ȳ − s_ym / s_mm (m̄ − m₀),
+so that no residual has to be formed for each resample.
 """
 
 from __future__ import annotations

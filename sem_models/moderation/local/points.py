@@ -21,7 +21,6 @@ from sem_models.model.table import (
 from sem_models.moderation.local.kernel import Window
 from sem_models.moderation.local.moments import CompleteRows, slopes_at
 from sem_models.observed.pattern_moments import group_patterns
-from sem_models.observed.patterns import Patterns
 from sem_models.observed.rows import Rows
 from sem_models.observed.sample import Sample
 from sem_models.observed.saturated import settled_moments
@@ -49,7 +48,8 @@ class Points:
         return np.asarray(self.rows.values - distance[:, None] * self.slopes[point])
 
     def lever(self, weights: Array, point: int) -> Array:
-        """Σ lever e = change of the line's height at the focal point with residuals e, per weight of 1, (n,)."""
+        """Σ lever e = change of the line's height at the focal point with residuals e, per weight
+        of 1, (n,)."""
         share = weights / weights.sum()
         center = share @ self.window.moderator
         away = self.window.moderator - center
@@ -127,8 +127,3 @@ def joint_table(
             rows.append(replace(row, block=block, label=label))
     rows = _settle_labels(_across_groups(rows, table.variables, options))
     return replace(table, rows=tuple(rows), groups=labels, definitions=(), options=options)
-
-
-def is_plain(patterns: Patterns) -> bool:
-    """Whether every group has one pattern, complete."""
-    return patterns.complete

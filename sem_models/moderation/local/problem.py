@@ -15,7 +15,6 @@ from sem_models.estimation.fit import _frame, fit
 from sem_models.inference.result import Fit
 from sem_models.model.ram import Array
 from sem_models.moderation.local.kernel import (
-    Kernel,
     Window,
     bandwidth_of,
     check_kernel,
@@ -33,9 +32,9 @@ FEW_VALUES = 3
 class LocalProblem:
     """A model whose parameters are to be followed along a moderator.
 
-    plain is the model on the data as they are, pooled the model on items whose smooth means over the moderator
-    are taken out (the same fit where residualize is False). rows are those of `plain`, window the kernel.
-    group_equal and group_partial are held equal over the focal points.
+    plain is the model on the data as they are, pooled the model on items whose smooth means over the
+    moderator are taken out (the same fit where residualize is False). rows are those of `plain`, window the
+    kernel. group_equal and group_partial are held equal over the focal points.
     """
 
     moderator: str
@@ -161,13 +160,13 @@ def _names(given: str | Sequence[str]) -> tuple[str, ...]:
 def _refuse_options(estimator: str, missing: str, options: Mapping[str, Any]) -> None:
     if str(estimator).upper() not in ("ML", "MLR"):
         raise SpecError(
-            f"estimator='{estimator}' does not go with method='lsem', whose local fits are maximum likelihood "
-            "with errors robust to non-normality. Use 'ML' or 'MLR'."
+            f"estimator='{estimator}' does not go with method='lsem', whose local fits are maximum "
+            "likelihood with errors robust to non-normality. Use 'ML' or 'MLR'."
         )
     if missing_method(missing) not in ("listwise", "fiml"):
         raise SpecError(
-            f"missing='{missing}' does not go with method='lsem'. Use 'fiml', which weighs the incomplete rows' "
-            "likelihoods by the kernel, or 'listwise'."
+            f"missing='{missing}' does not go with method='lsem'. Use 'fiml', which weighs the incomplete "
+            "rows' likelihoods by the kernel, or 'listwise'."
         )
     if options.get("group") is not None or options.get("group_label") is not None:
         raise SpecError(
@@ -204,8 +203,8 @@ def _refuse_fit(found: Fit, moderator: str) -> None:
         )
     if moderator in solved.sample.variables:
         raise SpecError(
-            f"moderator='{moderator}' is a variable of the model, and hardly varies near a focal point. Take it "
-            "out of the model: its effect on the means is taken out by residualize=True."
+            f"moderator='{moderator}' is a variable of the model, and hardly varies near a focal point. Take "
+            "it out of the model: its effect on the means is taken out by residualize=True."
         )
 
 
@@ -216,8 +215,8 @@ def _check_sizes(window: Window, p: int, moderator: str) -> None:
     if len(small):
         worst = small[np.argmin(size[small])]
         raise DataError(
-            f"{len(small)} of {len(window.grid)} focal points have no more effective customers than the model "
-            f"has observed variables ({p}); the fewest, {size[worst]:.1f}, are near {moderator} = "
+            f"{len(small)} of {len(window.grid)} focal points have no more effective customers than the "
+            f"model has observed variables ({p}); the fewest, {size[worst]:.1f}, are near {moderator} = "
             f"{window.grid[worst]:g}. Use a larger h= (or bandwidth=), or a narrower grid_range=."
         )
 

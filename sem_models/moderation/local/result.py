@@ -15,7 +15,7 @@ from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import rmsea
 from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
 from sem_models.inference.solved import Solved
-from sem_models.model.ram import Array
+from sem_models.model.ram import Array, IntArray
 from sem_models.model.table import Row
 from sem_models.moderation.local.curves import Curves, permutation_pvalues, two_sided
 from sem_models.moderation.local.draws import LocalDraws
@@ -70,7 +70,8 @@ class LocalModeration:
 
     @property
     def pooled(self) -> Fit:
-        """The model on all customers, the items' smooth means over the moderator taken out if residualized."""
+        """The model on all customers, the items' smooth means over the moderator taken out if
+        residualized."""
         return self.problem.pooled
 
     @property
@@ -96,9 +97,8 @@ class LocalModeration:
         failed = np.flatnonzero(~s.converged)
         if len(failed):
             why = next((s.why[i] for i in failed if s.why[i]), "")
-            reasons.append(
-                f"{len(failed)} of {len(grid)} local fits did not converge ({self._where(failed)}). {why}".strip()
-            )
+            what = f"{len(failed)} of {len(grid)} local fits did not converge ({self._where(failed)})."
+            reasons.append(f"{what} {why}".strip())
         improper = np.flatnonzero(s.converged & ~s.admissible)
         if len(improper):
             reasons.append(
@@ -114,14 +114,14 @@ class LocalModeration:
         small = np.flatnonzero(self._sizes[0] < SMALL)
         if len(small):
             out.append(
-                f"{len(small)} of {len(self.grid)} focal points rest on fewer than {SMALL} effective customers "
-                f"({self._where(small)})."
+                f"{len(small)} of {len(self.grid)} focal points rest on fewer than {SMALL} effective "
+                f"customers ({self._where(small)})."
             )
         for what, drawn in (("bootstrap", self.bootstrap), ("permutation", self.permuted)):
             if drawn is not None and drawn.failed.any():
                 out.append(
-                    f"{int(drawn.failed.sum())} of {drawn.n * len(self.grid)} {what} refits failed and are left "
-                    "out."
+                    f"{int(drawn.failed.sum())} of {drawn.n * len(self.grid)} {what} refits failed and are "
+                    "left out."
                 )
             if drawn is not None and drawn.inadmissible.any():
                 out.append(
@@ -130,7 +130,7 @@ class LocalModeration:
                 )
         return tuple(out)
 
-    def _where(self, points: Array) -> str:
+    def _where(self, points: IntArray) -> str:
         shown = ", ".join(f"{self.grid[i]:.3g}" for i in points[:4])
         return f"{self.moderator} = {shown}" + (", …" if len(points) > 4 else "")
 
@@ -173,7 +173,7 @@ class LocalModeration:
         return pd.DataFrame({k: keys[k] for k in ("lhs", "op", "rhs", "group", "label")})
 
     @cached_property
-    def moving(self) -> Array:
+    def moving(self) -> IntArray:
         """Positions of the rows that are free to vary over the focal points, defined parameters included."""
         table = self.solution.table
         held = self._held
@@ -232,8 +232,8 @@ class LocalModeration:
     def curve(self, parameter: str, *, metric: Metric = "raw", level: float = LEVEL) -> pd.DataFrame:
         """One parameter along the moderator, with a pointwise and a simultaneous band.
 
-        Columns: the moderator, est, se, ci_lower, ci_upper (each by itself), band_lower, band_upper (all focal
-        points at once), n_effective, admissible.
+        Columns: the moderator, est, se, ci_lower, ci_upper (each by itself), band_lower, band_upper (all
+        focal points at once), n_effective, admissible.
         """
         curves, row = self.curves(metric), self.position(parameter)
         est, se = curves.value[:, row], curves.error[:, row]
@@ -274,9 +274,9 @@ class LocalModeration:
     def constancy(self, *, metric: Metric = "raw") -> pd.DataFrame:
         """Permutation tests that each parameter is the same at all values of the moderator.
 
-        One row a parameter, last "all parameters": sd (of the curve over the customers), sd_permuted (its mean
-        under permutation), pvalue, p_adjusted (for looking at all of them; Westfall & Young), n (permutations
-        counted). SpecError without permutations.
+        One row a parameter, last "all parameters": sd (of the curve over the customers), sd_permuted (its
+        mean under permutation), pvalue, p_adjusted (for looking at all of them; Westfall & Young), n
+        (permutations counted). SpecError without permutations.
         """
         if self.permuted is None:
             raise SpecError(

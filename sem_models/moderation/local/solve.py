@@ -23,6 +23,7 @@ from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
 from sem_models.moderation.local.points import Points, first_batch, joint_table, local_sample
 from sem_models.moderation.local.problem import LocalProblem
+from sem_models.observed.patterns import BoolArray
 
 METRICS = ("raw", "std_all", "std_lv")
 
@@ -31,18 +32,18 @@ METRICS = ("raw", "std_all", "std_lv")
 class LocalSolution:
     """The fits at the focal points; r rows of the table of one point, then its defined parameters.
 
-    fits holds one Solved a focal point, None where there is no solution, or a single one for all of them where
-    parameters are held equal over them. why (f,) says what is wrong with a point; influence (u, q) by fit are
-    the free rows' changes with each independent unit (customer, or cluster of them), whose cross-products are
-    the sandwich covariance.
+    fits holds one Solved a focal point, None where there is no solution, or a single one for all of them
+    where parameters are held equal over them. why (f,) says what is wrong with a point; influence (u, q) by
+    fit are the free rows' changes with each independent unit (customer, or cluster of them), whose
+    cross-products are the sandwich covariance.
     """
 
     table: ParameterTable
     points: Points
     fits: tuple[Solved | None, ...]
     why: tuple[str, ...]
-    converged: Array
-    admissible: Array
+    converged: BoolArray
+    admissible: BoolArray
     influence: tuple[Array | None, ...]
     joint: bool
 
@@ -167,7 +168,7 @@ def _together(problem: LocalProblem, points: Points) -> LocalSolution:
     )
 
 
-def _admissible_points(found: Solved, status: Status, f: int) -> Array:
+def _admissible_points(found: Solved, status: Status, f: int) -> BoolArray:
     """Focal points without a negative variance; all or none where another matrix is not admissible."""
     if status.admissible:
         return np.ones(f, dtype=bool)
