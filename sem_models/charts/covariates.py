@@ -53,10 +53,6 @@ class CovariateCharts(ModerationCharts):
     def pvalue(self, parameter: str, covariate: str) -> float:
         """p of the test that the parameter does not follow the covariate (of all of them where it
         is the one)."""
-        of = self.of
-        row = of.position(parameter)
-        labels = [m.label for m in of.problem.statement.moderated if row in m.rows]
-        tests = of.tests()
-        mine = tests[tests["parameter"].isin(labels)]
+        mine = self.of.tests(parameter)
         own = mine[mine["covariate"] == covariate]
         return float((own if len(own) else mine)["pvalue"].iloc[0])

@@ -230,14 +230,15 @@ class CovariateModeration(Probing):
         return pd.DataFrame(turn @ self.found.covariance @ turn.T, index=names, columns=names)
 
     @cached_property
-    def _tests(self) -> pd.DataFrame:
-        statement = self.problem.statement
-        along = self.found.likelihood.along
+    def _sets(self) -> list[tuple[str, str, BoolArray]]:
+        """What is tested: label, covariates and coefficients (m,); each label, each of its "
+        "covariates, all."""
+        statement, along = self.problem.statement, self.found.likelihood.along
         of = np.array([c.moderated for c in statement.coefficients])
-        free = np.asarray(along.spread.any(axis=1))
+        free = np.asarray(along.spread.any(axis=1), dtype=bool)
         sets: list[tuple[str, str, BoolArray]] = []
         for m, moderated in enumerate(statement.moderated):
-            mine = (of == m) & free
+            mine = np.asarray((of == m) & free, dtype=bool)
             sets.append((moderated.label, ", ".join(self._covariates_of(mine)), mine))
             if mine.sum() > 1:
                 for j in np.flatnonzero(mine):
@@ -246,34 +247,46 @@ class CovariateModeration(Probing):
                     sets.append((moderated.label, self._covariates_of(one)[0], one))
         if free.sum() > 1 and len(statement.moderated) > 1:
             sets.append((ALL, "", free))
-        rows = []
-        for label, names, dropped in sets:
-            if not dropped.any():
-                continue
+        return [s for s in sets if s[2].any()]
+
+    @cached_property
+    def _known_tests(self) -> dict[int, dict[str, Any]]:
+        """Tests that were computed, by number of the set."""
+        return {}
+
+    def _test(self, number: int) -> dict[str, Any]:
+        if number not in self._known_tests:
+            label, names, dropped = self._sets[number]
+            along = self.found.likelihood.along
             test = ratio_test(self.found, without(self.problem, self.found, dropped))
-            value = along.coefficients(self.found.point.params)[dropped]
-            slopes = along.spread[dropped]
-            _, first = np.unique(slopes, axis=0, return_index=True)
+            value, slopes = along.coefficients(self.found.point.params)[dropped], along.spread[dropped]
+            _, first = np.unique(slopes, axis=0, return_index=True)  # a shared coefficient is tested once
             slopes, value = slopes[np.sort(first)], value[np.sort(first)]
             inner = slopes @ self.found.covariance[along.k0 :, along.k0 :] @ slopes.T
             wald = wald_of(value, inner)
-            rows.append(
-                {"parameter": label, "covariate": names, "df": test.df, "chisq_diff": test.chisq_diff,
-                 "pvalue": test.pvalue, "wald": wald.statistic, "wald_pvalue": wald.pvalue,
-                 "converged": test.converged}
-            )  # fmt: skip
-        return pd.DataFrame(rows)
+            self._known_tests[number] = {
+                "parameter": label, "covariate": names, "df": test.df, "chisq_diff": test.chisq_diff,
+                "pvalue": test.pvalue, "wald": wald.statistic, "wald_pvalue": wald.pvalue,
+                "converged": test.converged,
+            }  # fmt: skip
+        return self._known_tests[number]
 
     def _covariates_of(self, chosen: BoolArray) -> list[str]:
         return [self.problem.statement.coefficients[j].formula.rhs for j in np.flatnonzero(chosen)]
 
-    def tests(self) -> pd.DataFrame:
+    def tests(self, parameter: str | None = None) -> pd.DataFrame:
         """Tests that a parameter is constant: of each label, each of its covariates, and all together.
+
+        parameter: only this one, by label or as "PV ~ EDS".
 
         Columns parameter, covariate, df, chisq_diff and pvalue (likelihood ratio; scaled for MLR), wald,
         wald_pvalue, converged (of the restricted model).
         """
-        return self._tests.copy()
+        if parameter is None:
+            return pd.DataFrame([self._test(i) for i in range(len(self._sets))])
+        row = self.position(parameter)
+        labels = [m.label for m in self.problem.statement.moderated if row in m.rows]
+        return pd.DataFrame([self._test(i) for i, s in enumerate(self._sets) if s[0] in labels])
 
     def links(self) -> pd.DataFrame:
         """How each label follows its covariates."""

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from sem_models.model.ram import Array
+from sem_models.observed.patterns import BoolArray
 
 BAND_DRAWS = 20_000
 """Normal draws behind the critical value of a simultaneous band without a bootstrap."""
@@ -51,10 +52,22 @@ class Curves:
             out = np.sqrt((self.influence**2).sum(axis=0))
         return np.where(out < ROUND * (1.0 + np.abs(self.value)), 0.0, out)
 
+    @cached_property
+    def _there(self) -> BoolArray:
+        """The focal points that have a solution, (f,)."""
+        return np.asarray(np.isfinite(self.value).all(axis=1), dtype=bool)
+
+    @cached_property
+    def _weights(self) -> Array:
+        """Shares of the focal points that have a solution, which add up to 1; 0 for the others."""
+        kept = np.where(self._there, self.share, 0.0)
+        return kept / max(float(kept.sum()), 1e-300)
+
     def _error_of(self, weights: Array) -> Array:
         """Errors (r,) of sums Σ w value over the focal points."""
         if self.draws is not None:
-            return _spread(np.einsum("f,bfr->br", weights, self.draws))
+            at = np.flatnonzero(self._there)
+            return _spread(np.einsum("f,bfr->br", weights[at], self.draws[:, at]))
         moves = np.einsum("f,ufr->ur", weights, np.nan_to_num(self.influence))
         return np.asarray(np.sqrt((moves**2).sum(axis=0)))
 
@@ -93,14 +106,13 @@ class Curves:
         """What each curve amounts to over the customers, (r,) each.
 
         mean and sd over the focal points by `share`; sd_corrected without what sampling error adds to the
-        variance (the SD of a flat curve is not 0 in a sample;
-        Robitzsch, 2023, Journal of Intelligence, 11, 175), slope of
-        the weighted regression on the moderator, their errors, and the least and largest value.
+        variance (the SD of a flat curve is not 0 in a sample; Robitzsch, 2023, Journal of Intelligence, 11,
+        175), slope of the weighted regression on the moderator, their errors, least and largest value.
         """
         w, x = self.share, self.grid
         value = self.value
-        there = np.isfinite(value).all(axis=1)
-        w = np.where(there, w, 0.0) / max(float(w[there].sum()), 1e-300)
+        there = self._there
+        w = self._weights
         value = np.where(there[:, None], value, 0.0)
         mean = w @ value
         center = w @ x
@@ -118,11 +130,16 @@ class Curves:
         }  # fmt: skip
 
     def variation(self, draws: Array | None = None) -> Array:
-        """SD of the curves over the customers, (r,) or of draws (b, r); NaN where a point is missing."""
-        value = self.value if draws is None else draws
-        mean = np.einsum("f,...fr->...r", self.share, value)
+        """SD of the curves over the customers, (r,) or of draws (b, r), NaN where a refit failed.
+
+        Over the focal points that have a solution.
+        """
+        at = np.flatnonzero(self._there)
+        w = self._weights[at]
+        value = self.value[at] if draws is None else draws[:, at]
+        mean = np.einsum("f,...fr->...r", w, value)
         away = value - mean[..., None, :]
-        return np.asarray(np.sqrt(np.maximum(np.einsum("f,...fr->...r", self.share, away**2), 0.0)))
+        return np.asarray(np.sqrt(np.maximum(np.einsum("f,...fr->...r", w, away**2), 0.0)))
 
 
 def _spread(draws: Array) -> Array:
