@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from benchmarks.local_study.design import CHANGE, SLOPE, TREND, Cell
 from benchmarks.local_study.judge import DRAWS, METHODS, PERMUTATIONS, POINTS, Found
 
 ALPHA = 0.05
+WIDTH = 110
 WORDS = {
     "constant": "The slope is constant",
     "line": "The slope follows a line",
@@ -62,21 +64,29 @@ def page(table: pd.DataFrame, seed: int) -> str:
     parts = [
         "# Parameters along a continuous moderator: a simulation",
         f"Made by `python -m benchmarks.local_study --samples {most} --seed {seed}`.",
-        f"""{most} samples a cell. Y = b(m) X + ζ, X and Y latent with three items each (loadings 1, .9, .8;
-reliability of the first item of X .70), every item's mean rises by {TREND} m. The moderator m is
-standardized, *normal* or *skewed* (exponential, skewness 2). b(m) is {SLOPE} (*constant*), {SLOPE} +
-{CHANGE} m (*line*) or {SLOPE} + {CHANGE} tanh 2m (*bend*). Judged at {POINTS} focal points, the quantiles
-.05 to .95 of m.
-
-- `lsem 1.1`, `lsem 2`: local models (residualized, Gaussian kernel, h = 1.1 or 2) with sandwich errors, and
-  permutation tests of {PERMUTATIONS} permutations; `… bootstrap`: bands from {DRAWS} bootstrap draws.
-- `mnlfa`: b and the items' intercepts as lines in m, maximum likelihood; delta-method bands,
-  likelihood-ratio test. The line is the wrong shape where the slope bends.
-
-Coverage is of 95 % bands: *pointwise* the mean over focal points, *at once* the share of samples whose
-simultaneous band holds the curve at all of them. Rejected at 5 %: the slope is constant (type I error where
-it is, power else); every parameter is constant (adjusted for looking at all). The Monte Carlo error of a
-        rate of .05 or .95 is {error}.""",
+        _text(
+            f"{most} samples a cell. Y = b(m) X + ζ, X and Y latent with three items each (loadings 1, .9, "
+            f".8; reliability of the first item of X .70), every item's mean rises by {TREND} m. The "
+            "moderator m is standardized, *normal* or *skewed* (exponential, skewness 2). b(m) is "
+            f"{SLOPE} (*constant*), {SLOPE} + {CHANGE} m (*line*) or {SLOPE} + {CHANGE} tanh 2m (*bend*). "
+            f"Judged at {POINTS} focal points, the quantiles .05 to .95 of m."
+        ),
+        _item(
+            "`lsem 1.1`, `lsem 2`: local models (residualized, Gaussian kernel, h = 1.1 or 2) with sandwich "
+            f"errors, and permutation tests of {PERMUTATIONS} permutations; `… bootstrap`: bands from "
+            f"{DRAWS} bootstrap draws."
+        )
+        + "\n"
+        + _item(
+            "`mnlfa`: b and the items' intercepts as lines in m, maximum likelihood; delta-method bands and "
+            "likelihood-ratio test. The line is the wrong shape where the slope bends."
+        ),
+        _text(
+            "Coverage is of 95 % bands: *pointwise* the mean over focal points, *at once* the share of "
+            "samples whose simultaneous band holds the curve at all of them. Rejected at 5 %: that the slope "
+            "is constant (type I error where it is, power else); that every parameter is (adjusted for "
+            f"looking at all). The Monte Carlo error of a rate of .05 or .95 is {error}."
+        ),
         in_short(table),
     ]
     for shape, words in WORDS.items():
@@ -84,6 +94,21 @@ it is, power else); every parameter is constant (adjusted for looking at all). T
         if not part.empty:
             parts += [f"## {words}", _markdown(part, "type I error" if shape == "constant" else "power")]
     return "\n\n".join(parts).rstrip() + "\n"
+
+
+def _text(text: str) -> str:
+    return fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _item(text: str) -> str:
+    return fill(
+        text,
+        WIDTH,
+        initial_indent="- ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def in_short(table: pd.DataFrame) -> str:
@@ -100,20 +125,21 @@ def in_short(table: pd.DataFrame) -> str:
     rough, smooth = table["method"].str.contains("1.1"), table["method"].str.contains("lsem 2")
     follows = table["method"] == "mnlfa"
     bent = table["shape"] == "bend"
-    return f"""## In short
-
-- A constant slope: the permutation test rejects it in {span(local & flat, "rejected")} of the samples, the
-  test of all parameters in {span(local & flat, "rejected_all")}, the likelihood-ratio test of the line in
-{span(follows & flat, "rejected")}. - A constant slope: sandwich bands hold it pointwise in {
-        span(local & ~drawn & flat, "pointwise")
-    } and at once in {span(local & ~drawn & flat, "simultaneous")} of the samples,
-  bootstrap bands in {span(drawn & flat, "pointwise")} and {span(drawn & flat, "simultaneous")}.
-- A slope that moves: h = 1.1 holds it at once in {span(rough & ~flat, "simultaneous")}, h = 2, whose
-  smoothing pulls the ends in, in {span(smooth & ~flat, "simultaneous")} of the samples.
-- The line of `mnlfa` holds a line at once in {
-        span(follows & (table["shape"] == "line"), "simultaneous")
-    } of the
-  samples, and a bend, which it cannot follow, in {span(follows & bent, "simultaneous")}."""
+    line = table["shape"] == "line"
+    points = [
+        f"A constant slope: the permutation test rejects it in {span(local & flat, 'rejected')} of the "
+        f"samples, the test of all parameters in {span(local & flat, 'rejected_all')}, the likelihood-ratio "
+        f"test of the line in {span(follows & flat, 'rejected')}.",
+        f"A constant slope: sandwich bands hold it pointwise in {span(local & ~drawn & flat, 'pointwise')} "
+        f"and at once in {span(local & ~drawn & flat, 'simultaneous')} of the samples, bootstrap bands in "
+        f"{span(drawn & flat, 'pointwise')} and {span(drawn & flat, 'simultaneous')}.",
+        f"A slope that moves: bands with h = 1.1 hold it at once in {span(rough & ~flat, 'simultaneous')}, "
+        f"with h = 2, whose smoothing pulls the curve flat, in {span(smooth & ~flat, 'simultaneous')} of the "
+        "samples.",
+        f"The line of `mnlfa` holds a line at once in {span(follows & line, 'simultaneous')} of the samples, "
+        f"and a bend, which it cannot follow, in {span(follows & bent, 'simultaneous')}.",
+    ]
+    return "\n".join(["## In short", "", *map(_item, points)])
 
 
 def _markdown(part: pd.DataFrame, rejected: str) -> str:
