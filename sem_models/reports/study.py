@@ -240,6 +240,16 @@ class Study:
             target=_target(target),
         )
 
+    def continuous_moderation(
+        self, *, moderator: str, outcome: str = "PV", predictor: str = "EDS", h: float | str = 2.0,
+        draws: int | str = 200,
+    ) -> Section:  # fmt: skip
+        """Does a path depend on a continuous moderator, a column or a construct outside the model?"""
+        from sem_models.reports.findings.continuous_moderation import options_of, section
+
+        smoothing, n = options_of(h, draws)
+        return section(self, moderator=moderator, outcome=outcome, predictor=predictor, h=smoothing, draws=n)
+
     def profiles(
         self, *, levers: str | None = None, rows: str | Path | None = None, ids: str | None = None,
         pseudonymize: bool = True,
