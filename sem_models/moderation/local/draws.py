@@ -113,7 +113,7 @@ def _chunk(points: Points, solution: LocalSolution) -> int:
     n, p = points.rows.values.shape
     f = len(points.window.grid)
     if points.complete:
-        return max(1, min(CHUNK, 40_000_000 // max(n * f, 1), CHUNK * 8 // f if solution.joint else CHUNK))
+        return max(1, min(CHUNK, 10_000_000 // max(n * f, 1), CHUNK * 8 // f if solution.joint else CHUNK))
     return max(1, min(CHUNK, NUMBERS // (n * p * (f if solution.joint else 1))))
 
 

@@ -25,7 +25,8 @@ from sem_models.moderation.local.points import Points, first_batch, joint_table,
 from sem_models.moderation.local.problem import LocalProblem
 from sem_models.observed.patterns import BoolArray
 
-METRICS = ("raw", "std_all", "std_lv")
+MANY = 20_000_000
+"""Numbers in the units' influence beyond which it is kept as a root of its cross-products."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +35,8 @@ class LocalSolution:
 
     fits holds one Solved a focal point, None where there is no solution, or a single one for all of them
     where parameters are held equal over them. why (f,) says what is wrong with a point; influence (u, q) by
-    fit are the free rows' changes with each independent unit (customer, or cluster of them), whose
-    cross-products are the sandwich covariance.
+    fit are the free rows' changes with each independent unit (a customer, a cluster of them, or a row of a
+    root as in `compressed`), whose cross-products are the sandwich covariance.
     """
 
     table: ParameterTable
@@ -137,7 +138,7 @@ def _apart(problem: LocalProblem, points: Points) -> LocalSolution:
         for k, (s, c) in enumerate(zip(fits, converged, strict=True))
     )
     return LocalSolution(
-        plain.table, points, tuple(fits), tuple(why), converged, admissible, influence, False
+        plain.table, points, tuple(fits), tuple(why), converged, admissible, compressed(influence), False
     )
 
 
@@ -164,7 +165,14 @@ def _together(problem: LocalProblem, points: Points) -> LocalSolution:
     why = tuple("" if status.ok else " ".join(status.reasons) for _ in every)
     influence = influence_of(found, points, every) if status.converged else None
     return LocalSolution(
-        plain.table, points, (found,), why, np.full(f, status.converged), proper, (influence,), True
+        plain.table,
+        points,
+        (found,),
+        why,
+        np.full(f, status.converged),
+        proper,
+        compressed((influence,)),
+        True,
     )
 
 
@@ -176,6 +184,27 @@ def _admissible_points(found: Solved, status: Status, f: int) -> BoolArray:
     for i in found.negative_variances:
         out[found.table.rows[i].block - 1] = False
     return out if found.negative_variances else np.zeros(f, dtype=bool)
+
+
+def compressed(influence: tuple[Array | None, ...]) -> tuple[Array | None, ...]:
+    """The same cross-products within and between focal points from fewer rows, where customers are many.
+
+    With C = Σ i iᵀ over the units, any root of C has them: as many rows as there are free rows in all.
+    """
+    there = [i for i, found in enumerate(influence) if found is not None]
+    parts = [influence[i] for i in there]
+    widths = [part.shape[1] for part in parts if part is not None]
+    units = max((len(part) for part in parts if part is not None), default=0)
+    if units * sum(widths) <= MANY or units <= sum(widths):
+        return influence
+    whole = np.concatenate([part for part in parts if part is not None], axis=1)
+    values, vectors = np.linalg.eigh(whole.T @ whole)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    ends = np.cumsum([0, *widths])
+    out = list(influence)
+    for k, i in enumerate(there):
+        out[i] = np.ascontiguousarray(root[:, ends[k] : ends[k + 1]])
+    return tuple(out)
 
 
 def influence_of(found: Solved, points: Points, at: list[int]) -> Array | None:

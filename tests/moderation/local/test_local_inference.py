@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 import sem_models as sm
 from sem_models.moderation.local import draws as drawn
+from sem_models.moderation.local import solve
 from sem_models.moderation.local.curves import Curves, permutation_pvalues
 from sem_models.moderation.local.result import LocalModeration
 
@@ -161,6 +162,23 @@ def test_indices_by_hand() -> None:
     assert found["mean_se"] == pytest.approx([0.1 * np.sqrt(0.375), 0.0])
     assert found["sd_corrected"][0] == pytest.approx(np.sqrt(0.5 - 0.01 + 0.01 * 0.375))
     assert found["slope_se"][0] == pytest.approx(0.1 * np.sqrt(0.5))
+
+
+def test_many_customers_are_kept_as_a_root(changing: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"method": "lsem", "moderator": "tenure", "grid": 3}
+    plain = sm.moderate(MODEL, changing, **options)
+    monkeypatch.setattr(solve, "MANY", 1)
+    rooted = sm.moderate(MODEL, changing, **options)
+    assert isinstance(plain, LocalModeration)
+    assert isinstance(rooted, LocalModeration)
+    first, second = (r.solution.influence[0] for r in (plain, rooted))
+    assert first is not None
+    assert second is not None
+    assert len(second) < len(first) == 400
+    for metric in ("raw", "std_all"):
+        a, b = plain.curves(metric), rooted.curves(metric)
+        assert b.error == pytest.approx(a.error, rel=1e-6, abs=1e-9)
+        assert b.indices()["slope_se"] == pytest.approx(a.indices()["slope_se"], rel=1e-6, abs=1e-9)
 
 
 def test_failures_are_counted_and_shown(changing: pd.DataFrame, result: LocalModeration) -> None:
