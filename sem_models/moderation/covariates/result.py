@@ -433,6 +433,13 @@ class CovariateModeration(Probing):
             ]  # fmt: skip
         return "\n".join(parts) + "\n"
 
+    def _repr_html_(self) -> str:
+        from sem_models.reports.result_page import result_html
+
+        frames = {"Tests against constancy": self.tests(), "Parameters": self.estimates()}
+        title = f"{self.title[:1].upper()}{self.title[1:]}"
+        return result_html(title, self.header.line(), self.status, (), frames, folded=("Parameters",))
+
     def __str__(self) -> str:
         return self.summary()
 

@@ -351,6 +351,18 @@ class LocalModeration:
                 ]
         return "\n".join(parts) + "\n"
 
+    def _repr_html_(self) -> str:
+        from sem_models.reports.result_page import result_html
+
+        frames = {"Curves over the customers": self.indices()}
+        if self.permuted is not None:
+            frames["Permutation tests of constancy"] = self.constancy()
+        frames["Focal points"] = self.focal_points()
+        title = f"{self.title[:1].upper()}{self.title[1:]} along {self.moderator}"
+        return result_html(
+            title, self.header.line(), self.status, self.cautions, frames, folded=("Focal points",)
+        )
+
     def __str__(self) -> str:
         return self.summary()
 

@@ -207,6 +207,9 @@ def test_summary_names_what_was_estimated(data: pd.DataFrame) -> None:
     assert "Tests against constancy" in text
     assert ":~" in text
     assert "b, v by active" in repr(found)
+    page = found._repr_html_()
+    assert "Tests against constancy" in page
+    assert "caution" not in page.split("</style>")[1]
     assert found.links()["link"].tolist() == ["identity", "log"]
     assert found.vcov().shape[0] == found.vcov().shape[1]
     assert found.vcov().columns[-1] == "v:~active"

@@ -192,6 +192,9 @@ def test_failures_are_counted_and_shown(changing: pd.DataFrame, result: LocalMod
     assert "1 of 7 local fits are not admissible" in text
     assert "DID NOT CONVERGE" in shown.header.line()
     assert not shown.status.converged
+    page = shown._repr_html_()
+    assert "DID NOT CONVERGE" in page
+    assert 'class="caution"' in page
     points = shown.focal_points()
     assert points["converged"].tolist() == [False] + [True] * 6
     assert np.isnan(shown.curve("P~E")["est"].iloc[0])
