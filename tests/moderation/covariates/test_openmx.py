@@ -15,14 +15,17 @@ ESTIMATE = 1e-3
 ERROR = 2e-3
 """Agreement of errors, relative: OpenMx takes the second derivatives numerically."""
 
-# OpenMx 2.21.1, mxExpectationNormal of a reticular action model with definition variable m = tenure_years: paths
-# A0 + m AD, variances S0 exp(m SD), means M0 + m MD; the example's missing answers filled with the items' means
+# OpenMx 2.21.1, mxExpectationNormal of a reticular action model with definition variable m = tenure_years:
+# paths A0 + m AD, variances S0 exp(m SD), means M0 + m MD; the example's missing answers filled with the
+# items' means
 OPENMX_LOGLIK = -3248.0828490434
 OPENMX = {
-    ("E", "=~", "eds2"): (1.26919495471, 0.110455439229), ("E", "=~", "eds3"): (0.90913625546, 0.058478263204),
+    ("E", "=~", "eds2"): (1.26919495471, 0.110455439229),
+    ("E", "=~", "eds3"): (0.90913625546, 0.058478263204),
     ("P", "=~", "pv2"): (0.91357641095, 0.060737109186), ("P", "~", "E"): (0.79306341054, 0.106059341658),
     ("E", "~~", "E"): (0.87632662588, 0.159589404073), ("P", "~~", "P"): (0.60018242560, 0.079865172819),
-    ("eds2", "~~", "eds2"): (0.54932552479, 0.067402747955), ("eds1", "~1", ""): (4.58781232316, 0.110783978448),
+    ("eds2", "~~", "eds2"): (0.54932552479, 0.067402747955),
+    ("eds1", "~1", ""): (4.58781232316, 0.110783978448),
     ("pv3", "~1", ""): (4.65871589015, 0.109998995556),
     ("b", ":~", "tenure_years"): (-0.01274662085, 0.009260547362),
     ("l2", ":~", "tenure_years"): (-0.01481253480, 0.008196395937),
