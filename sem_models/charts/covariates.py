@@ -33,13 +33,13 @@ class CovariateCharts(ModerationCharts):
     ) -> ChartType:  # fmt: skip
         """One parameter along one covariate with both bands; its constant value dashed, customers beneath."""
         of = self.of
-        name = of._covariate(parameter, covariate)
+        name = of.covariate_of(parameter, covariate)
         frame = of.curve(parameter, name, at=at, level=level).rename(columns={name: "x"})
         row = of.position(parameter)
         key = of.problem.table.rows[row]
         words = f"the {parameter_words(key.lhs, key.op, key.rhs, names)}"
         by = (names or {}).get(name, name)
-        bars = density(of._support_of(name))
+        bars = density(of.support_of(name))
         p = self.pvalue(parameter, name)
         heading = curve_title(
             frame, words, by, varies=p < CLEAR, evidence=f"likelihood ratio {text.pvalue(p)}", unit=unit

@@ -11,12 +11,12 @@ import numpy as np
 from sem_models.errors import DataError, IdentificationError, SpecError
 from sem_models.estimation.data_options import missing_method
 from sem_models.estimation.fit import _frame, solve
-from sem_models.estimation.identification import TOLERANCE
 from sem_models.estimation.options import Options, resolve
 from sem_models.inference.solved import Solved
 from sem_models.model.ram import Array, IntArray, RamModel, build_ram
 from sem_models.model.table import ParameterTable, build_table
 from sem_models.moderation.covariates.functions import Correlated, ParameterMap
+from sem_models.moderation.covariates.identified import check_identified
 from sem_models.moderation.covariates.likelihood import CovariateLikelihood, covariate_blocks
 from sem_models.moderation.covariates.statement import (
     CovariateStatement,
@@ -127,7 +127,7 @@ def covariate_problem(
     likelihood = CovariateLikelihood(ram, along, covariate_blocks(rows.values, used - middle))
     start = np.concatenate([np.asarray(constant.point.params), _start(statement, along)])
     problem = CovariateProblem(text, statement, constant, resolved, used - middle, middle, likelihood, start)
-    check_identified(problem)
+    check_identified(likelihood, statement, start, problem.covariates, table.names())
     return problem
 
 
@@ -276,60 +276,3 @@ def _start(statement: CovariateStatement, along: ParameterMap) -> Array:
         if along.spread[j].any():
             out[along.spread[j] > 0] = c.start
     return out
-
-
-def parameter_names(problem: CovariateProblem) -> list[str]:
-    """Names of the k parameters, for messages: those of the model, then the coefficients."""
-    table, ram, along = problem.table, problem.likelihood.ram, problem.likelihood.along
-    names = [table.names()[row] for row in ram.row_of_free]
-    out = [names[int(np.abs(column).argmax())] for column in ram.reduction.T]
-    for column in along.spread.T:
-        c = problem.statement.coefficients[int(column.argmax())]
-        out.append(c.label or f"{c.formula.lhs}:~{c.formula.rhs}")
-    return out
-
-
-def check_identified(problem: CovariateProblem) -> None:
-    """IdentificationError where the expected information is singular at the start and at a point near it.
-
-    A direction that is flat where all customers have the same parameters may not be flat elsewhere.
-    """
-    likelihood, start = problem.likelihood, problem.start
-    flat = _flat(likelihood, start)
-    if flat is None or not flat.size:
-        return
-    rng = np.random.default_rng(20031)
-    spread = np.maximum(np.abs(start), 0.1) * 0.1
-    z = np.abs(problem.covariates).max(axis=0)
-    along = likelihood.along
-    for j, c in enumerate(problem.statement.coefficients):
-        spread[along.k0 :][along.spread[j] > 0] = 0.05 / max(float(z[c.covariate]), 1e-12)
-    for _ in range(20):
-        near = start + spread * rng.uniform(-1, 1, size=len(start))
-        if likelihood.at(near) is not None:
-            flat = _flat(likelihood, near)
-            break
-        spread = 0.5 * spread
-    if flat is None or not flat.size:
-        return
-    size = np.abs(flat).max(axis=1)
-    names = [n for n, s in zip(parameter_names(problem), size, strict=True) if s > 1e-3 * size.max()]
-    shown = ", ".join(names[:12]) + (f", … ({len(names) - 12} more)" if len(names) > 12 else "")
-    raise IdentificationError(
-        "The model is not identified: its parameters can change with the covariates without changing what it "
-        f"implies for the data. Involved: {shown}. Let fewer parameters follow the covariates: of a factor "
-        "not all intercepts with its mean, and not all loadings with its variance."
-    )
-
-
-def _flat(likelihood: CovariateLikelihood, params: Array) -> Array | None:
-    """Flat directions (k, d) of the expected information."""
-    point = likelihood.at(params)
-    if point is None:
-        return None
-    information = likelihood.information(point)
-    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
-    silent = scale < 1e-150
-    scale = np.where(silent, 1.0, scale)
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    return np.asarray(vectors[:, values < TOLERANCE * max(values[-1], 1.0)] / scale[:, None])

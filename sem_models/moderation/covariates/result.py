@@ -11,23 +11,23 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from sem_models.errors import DataError, SpecError, did_you_mean
+from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.fit import _provenance
-from sem_models.inference.compare import wald_of
 from sem_models.inference.definitions import defined_numbers, defined_values
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import aic, bic
 from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
 from sem_models.inference.standardized import Values, standardized_values
 from sem_models.model.ram import Array
+from sem_models.moderation.covariates.along import covariate_column, followed_by, settings_along
+from sem_models.moderation.covariates.constancy import Constancy
 from sem_models.moderation.covariates.problem import CovariateProblem
-from sem_models.moderation.covariates.solution import CovariateSolution, ratio_test, without
+from sem_models.moderation.covariates.solution import CovariateSolution
 from sem_models.moderation.covariates.statement import LINKS
 from sem_models.moderation.covariates.terms import covariate_terms
 from sem_models.moderation.local.curves import Curves
 from sem_models.moderation.probing.probe import Probing
 from sem_models.moderation.probing.support import Support
-from sem_models.observed.patterns import BoolArray
 
 if TYPE_CHECKING:
     from sem_models.charts.covariates import CovariateCharts
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 POINTS = 61
 """Values of the covariate at which a curve is drawn."""
-
-ALL = "all coefficients"
 
 
 @dataclass(frozen=True, repr=False)
@@ -143,11 +141,6 @@ class CovariateModeration(Probing):
         return self.problem.logl(float(self.found.point.value))
 
     @cached_property
-    def _support(self) -> dict[str, Support]:
-        back = self.problem.covariates + self.problem.center
-        return {n: Support.observed([back[:, j]]) for j, n in enumerate(self.covariates)}
-
-    @cached_property
     def _average(self) -> Array:
         """The covariates' means, as the model takes them (1, c)."""
         return self.problem.covariates.mean(axis=0)[None]
@@ -230,49 +223,8 @@ class CovariateModeration(Probing):
         return pd.DataFrame(turn @ self.found.covariance @ turn.T, index=names, columns=names)
 
     @cached_property
-    def _sets(self) -> list[tuple[str, str, BoolArray]]:
-        """What is tested: label, covariates and coefficients (m,); each label, each of its "
-        "covariates, all."""
-        statement, along = self.problem.statement, self.found.likelihood.along
-        of = np.array([c.moderated for c in statement.coefficients])
-        free = np.asarray(along.spread.any(axis=1), dtype=bool)
-        sets: list[tuple[str, str, BoolArray]] = []
-        for m, moderated in enumerate(statement.moderated):
-            mine = np.asarray((of == m) & free, dtype=bool)
-            sets.append((moderated.label, ", ".join(self._covariates_of(mine)), mine))
-            if mine.sum() > 1:
-                for j in np.flatnonzero(mine):
-                    one = np.zeros(len(of), dtype=bool)
-                    one[j] = True
-                    sets.append((moderated.label, self._covariates_of(one)[0], one))
-        if free.sum() > 1 and len(statement.moderated) > 1:
-            sets.append((ALL, "", free))
-        return [s for s in sets if s[2].any()]
-
-    @cached_property
-    def _known_tests(self) -> dict[int, dict[str, Any]]:
-        """Tests that were computed, by number of the set."""
-        return {}
-
-    def _test(self, number: int) -> dict[str, Any]:
-        if number not in self._known_tests:
-            label, names, dropped = self._sets[number]
-            along = self.found.likelihood.along
-            test = ratio_test(self.found, without(self.problem, self.found, dropped))
-            value, slopes = along.coefficients(self.found.point.params)[dropped], along.spread[dropped]
-            _, first = np.unique(slopes, axis=0, return_index=True)  # a shared coefficient is tested once
-            slopes, value = slopes[np.sort(first)], value[np.sort(first)]
-            inner = slopes @ self.found.covariance[along.k0 :, along.k0 :] @ slopes.T
-            wald = wald_of(value, inner)
-            self._known_tests[number] = {
-                "parameter": label, "covariate": names, "df": test.df, "chisq_diff": test.chisq_diff,
-                "pvalue": test.pvalue, "wald": wald.statistic, "wald_pvalue": wald.pvalue,
-                "converged": test.converged,
-            }  # fmt: skip
-        return self._known_tests[number]
-
-    def _covariates_of(self, chosen: BoolArray) -> list[str]:
-        return [self.problem.statement.coefficients[j].formula.rhs for j in np.flatnonzero(chosen)]
+    def _constancy(self) -> Constancy:
+        return Constancy(self.problem, self.found, {})
 
     def tests(self, parameter: str | None = None) -> pd.DataFrame:
         """Tests that a parameter is constant: of each label, each of its covariates, and all together.
@@ -283,10 +235,10 @@ class CovariateModeration(Probing):
         wald_pvalue, converged (of the restricted model).
         """
         if parameter is None:
-            return pd.DataFrame([self._test(i) for i in range(len(self._sets))])
+            return self._constancy.table()
         row = self.position(parameter)
         labels = [m.label for m in self.problem.statement.moderated if row in m.rows]
-        return pd.DataFrame([self._test(i) for i, s in enumerate(self._sets) if s[0] in labels])
+        return self._constancy.table(labels)
 
     def links(self) -> pd.DataFrame:
         """How each label follows its covariates."""
@@ -322,11 +274,11 @@ class CovariateModeration(Probing):
         (at all values at once), extrapolated. By default over the observed range.
         """
         row = self.position(parameter)
-        name = self._covariate(parameter, covariate)
-        support = self._support_of(name)
+        name = self.covariate_of(parameter, covariate)
+        support = self.support_of(name)
         low, high = support.limits()
         points = np.linspace(low, high, POINTS) if values is None else np.asarray(list(values), dtype=float)
-        z = self._settings(name, points, at)
+        z = settings_along(self.problem, name, points, at)
         x = int(np.flatnonzero(self.found.likelihood.ram.row_of_free == row)[0])
         value, slopes = self.rows_at(z)
         est, moves = value[:, x], slopes[:, x] @ self._root
@@ -346,56 +298,13 @@ class CovariateModeration(Probing):
         values, vectors = np.linalg.eigh(np.nan_to_num(self.found.covariance))
         return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
-    def _covariate(self, parameter: str, covariate: str | None) -> str:
-        """The column that a curve runs along."""
-        row = self.position(parameter)
-        statement = self.problem.statement
-        mine = [m for m, entry in enumerate(statement.moderated) if row in entry.rows]
-        names = list(
-            dict.fromkeys(
-                part
-                for c in statement.coefficients
-                if c.moderated in mine
-                for part in c.formula.rhs.split(":")
-            )
-        )
-        if covariate is None:
-            if len(names) > 1:
-                raise SpecError(f"'{parameter}' follows several covariates ({', '.join(names)}). Name one.")
-            return names[0]
-        if covariate not in names:
-            near = did_you_mean(covariate, names, noun="covariates")
-            raise SpecError(f"'{parameter}' does not follow '{covariate}'. {near}")
-        return covariate
+    def covariate_of(self, parameter: str, covariate: str | None = None) -> str:
+        """The column that a parameter's curve runs along: the one it follows, or the one named of several."""
+        return followed_by(self.problem.statement, self.position(parameter), parameter, covariate)
 
-    def _column(self, name: str) -> Array:
-        """The raw values of a single column, which a product of covariates may be made of."""
-        if name in self.covariates:
-            j = self.covariates.index(name)
-            return np.asarray(self.problem.covariates[:, j] + self.problem.center[j])
-        raise DataError(
-            f"The curve along '{name}' needs '{name}' itself as a covariate, not only its product."
-        )
-
-    def _support_of(self, name: str) -> Support:
-        return Support.observed([self._column(name)])
-
-    def _settings(self, name: str, points: Array, at: Mapping[str, float] | None) -> Array:
-        """Covariates (m, c) as the model takes them, with `name` at points (m,)."""
-        singles = dict.fromkeys(part for whole in self.covariates for part in whole.split(":"))
-        for other in at or {}:
-            if other not in singles:
-                raise SpecError(
-                    f"at=: '{other}' is no covariate. {did_you_mean(other, singles, noun='covariates')}"
-                )
-        fixed = {s: float((at or {}).get(s, self._column(s).mean())) for s in singles if s != name}
-        columns = [
-            np.prod(
-                [points if p == name else np.full(len(points), fixed[p]) for p in whole.split(":")], axis=0
-            )
-            for whole in self.covariates
-        ]
-        return np.column_stack(columns) - self.problem.center
+    def support_of(self, name: str) -> Support:
+        """Where the customers lie on a covariate."""
+        return Support.observed([covariate_column(self.problem, name)])
 
     # ------------------------------------------------------------------ probing and showing
 
