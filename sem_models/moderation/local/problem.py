@@ -24,6 +24,13 @@ from sem_models.moderation.local.kernel import (
 from sem_models.moderation.local.moments import smooth_means
 from sem_models.observed.rows import Rows
 
+RESERVED = frozenset(
+    ("lhs", "op", "rhs", "group", "label", "est", "se", "z", "pvalue", "ci_lower", "ci_upper", "std_lv",
+     "std_all", "band_lower", "band_upper", "n_effective", "n_kish", "small", "share", "converged",
+     "admissible", "chisq", "df", "rmsea", "bootstrap_failed", "note")
+)  # fmt: skip
+"""Columns of the tables that the moderator's values stand beside."""
+
 FEW_VALUES = 3
 """Distinct values of a moderator below which groups are compared, not a curve drawn."""
 
@@ -125,6 +132,11 @@ def moderator_column(frame: pd.DataFrame, name: str) -> Array:
         raise DataError(
             f"moderator='{name}' is not a column of the data. "
             f"{did_you_mean(name, frame.columns, noun='columns')}"
+        )
+    if name in RESERVED:
+        raise SpecError(
+            f"moderator='{name}' is also the name of a column of the tables of results. Rename it: "
+            f"data.rename(columns={{'{name}': 'my_{name}'}})."
         )
     column = frame[name]
     numeric = pd.to_numeric(column, errors="coerce") if column.dtype != "category" else None

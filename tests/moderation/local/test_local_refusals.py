@@ -15,6 +15,7 @@ SPEC, DATA = sm.SpecError, sm.DataError
 BAD: dict[str, tuple[dict[str, Any], type[Exception], list[str]]] = {
     "no moderator": ({}, SPEC, ["needs moderator="]),
     "unknown column": ({"moderator": "tenur"}, DATA, ["'tenur' is not a column", "Did you mean 'tenure'"]),
+    "reserved": ({"moderator": "share"}, SPEC, ["'share'", "Rename it"]),
     "no variance": ({"moderator": "same"}, DATA, ["'same' has one value only"]),
     "text": ({"moderator": "active"}, DATA, ["holds text or categories", "method='groups'"]),
     "two values": ({"moderator": "two"}, DATA, ["2 distinct values", "method='groups'"]),
@@ -51,7 +52,7 @@ def data(clients: pd.DataFrame) -> pd.DataFrame:
     holes = clients["tenure"].to_numpy(copy=True)
     holes[[3, 50, 99]] = np.nan
     return clients.assign(
-        same=1.0, two=np.arange(300) % 2, holes=holes, manager=np.arange(300) // 6,
+        same=1.0, share=clients["tenure"], two=np.arange(300) % 2, holes=holes, manager=np.arange(300) // 6,
         band=pd.Categorical(np.where(clients["tenure"] > 6, "long", "short"), ordered=True),
     )  # fmt: skip
 
