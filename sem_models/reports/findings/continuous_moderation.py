@@ -170,7 +170,10 @@ def _others(local: LocalModeration, path: str, names: dict[str, str], title: str
     else:
         listed = [parameter_words(r["lhs"], "~", r["rhs"], names) for r in clear.to_dict("records")]
         what = f"Shown to vary with {title} too: the {say.listing(listed)}"
-    return f"{what}, looked at together with all parameters (global permutation test {overall})."
+    return (
+        f"{what}, looked at together with all parameters (permutation test of all, the items' means among them: "
+        f"{overall})."
+    )
 
 
 def _tables(
