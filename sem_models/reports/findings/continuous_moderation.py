@@ -171,8 +171,8 @@ def _others(local: LocalModeration, path: str, names: dict[str, str], title: str
         listed = [parameter_words(r["lhs"], "~", r["rhs"], names) for r in clear.to_dict("records")]
         what = f"Shown to vary with {title} too: the {say.listing(listed)}"
     return (
-        f"{what}, looked at together with all parameters (permutation test of all, the items' means among them: "
-        f"{overall})."
+        f"{what}, looked at together with all parameters (permutation test of all, the items' "
+        f"means among them: {overall})."
     )
 
 
