@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NOTEBOOKS = (
     "01_screen_the_survey", "02_measure_and_structure", "03_moderation_by_activity", "04_latent_moderation",
     "05_visits_and_calls", "06_scorecard", "07_trade_off", "08_profiles",
-    "10_servuction", "11_priorities_and_necessity", "12_replication",
+    "09_continuous_activity", "10_servuction", "11_priorities_and_necessity", "12_replication",
 )  # fmt: skip
 DEMO = (*NOTEBOOKS[:4], "06_scorecard")
 """The notebooks that the demo runs; the others are run by name."""

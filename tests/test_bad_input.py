@@ -290,9 +290,13 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         lambda: sm.moderate(PATH, survey(), method="groups", moderator="active", reference_group="activ"),
         sm.SpecError, ["reference_group='activ'", "Did you mean"],
     ),
-    "moderation method that is not built": (
+    "local models without a moderator": (
         lambda: sm.moderate(PATH, survey(), method="lsem"),
-        sm.SpecError, ["lsem", "groups"],
+        sm.SpecError, ["lsem", "moderator="],
+    ),
+    "a parameter that follows a covariate": (
+        lambda: sm.fit(PATH.replace("~ EDS", "~ b*EDS") + "\nb :~ tenure", survey()),
+        sm.SpecError, ["line 4", "method='mnlfa'"],
     ),
 }  # fmt: skip
 

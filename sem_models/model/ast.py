@@ -9,7 +9,7 @@ from sem_models.model.expressions import Expression
 from sem_models.model.source import Span
 
 ModifierKind = Literal["fixed", "start", "label", "equal", "lower", "upper", "efa", "rv", "prior"]
-FormulaOp = Literal["=~", "~", "~~", "<~", "|", "~*~", "~1"]
+FormulaOp = Literal["=~", "~", "~~", "<~", "|", "~*~", "~1", ":~"]
 ConstraintOp = Literal["==", "<", ">", ":="]
 BlockKind = Literal["group", "level", "class", "block"]
 
@@ -59,9 +59,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """A parsed model text. Equality compares what it says, not how it was written."""
+    """A parsed model text. Equality compares what it says, not how it was written.
+
+    moderated are the rows `label :~ covariate`, by which a parameter follows a column of the data.
+    """
 
     source: str = field(compare=False, repr=False)
     formulas: tuple[Formula, ...]
     constraints: tuple[Constraint, ...]
     blocks: tuple[Block, ...]
+    moderated: tuple[Formula, ...] = ()

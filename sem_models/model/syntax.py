@@ -1,6 +1,7 @@
 """lavaan's model language: `parse` reads a model text, `to_text` writes one.
 
-What is read is the whole language (`=~ ~ ~~ ~1 | ~*~ <~ := == < >`, modifiers, products, block headers);
+What is read is the whole language (`=~ ~ ~~ ~1 | ~*~ <~ := == < >`, modifiers, products, block headers) and
+our own `label :~ covariate`, by which a parameter follows a column of the data;
 whether an engine can estimate it is for later stages to say. Rows that a text repeats are merged, their
 modifiers appended, so `f =~ NA*x + a*x` is one free and labelled loading.
 """
@@ -66,11 +67,14 @@ def _parse(text: str) -> Syntax:
         reader.read(statement)
     if reader.problems:
         raise SpecError(problems_text(text, reader.problems))
-    if not (reader.formulas or reader.constraints):
+    if not (reader.formulas or reader.constraints or reader.moderated):
         raise SpecError(
             "The model text holds no statement.\n  Write at least one, such as 'f =~ x1 + x2 + x3'."
         )
-    return Syntax(text, tuple(reader.formulas.values()), tuple(reader.constraints), tuple(reader.blocks))
+    return Syntax(
+        text, tuple(reader.formulas.values()), tuple(reader.constraints), tuple(reader.blocks),
+        tuple(reader.moderated.values()),
+    )  # fmt: skip
 
 
 def parse_expression(text: str) -> Expression:
@@ -91,6 +95,7 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self.source = source
         self.formulas: dict[tuple[int, str, str, str], Formula] = {}
+        self.moderated: dict[tuple[int, str, str, str], Formula] = {}
         self.constraints: list[Constraint] = []
         self.blocks: list[Block] = []
         self.problems: list[Problem] = []
@@ -119,8 +124,9 @@ class _Reader:
             mirrored = (row.block, row.rhs, row.op, row.lhs)
             if row.op == "~~" and mirrored in self.formulas:
                 key = mirrored
-            known = self.formulas.get(key)
-            self.formulas[key] = replace(known, modifiers=known.modifiers + row.modifiers) if known else row
+            into = self.moderated if row.op == ":~" else self.formulas
+            known = into.get(key)
+            into[key] = replace(known, modifiers=known.modifiers + row.modifiers) if known else row
 
     def _constraint(self, lhs: Expression, op: Token, rhs: Expression) -> None:
         left, right = arithmetic(lhs), arithmetic(rhs)
@@ -212,6 +218,7 @@ def _lines(syntax: Syntax) -> Iterator[str]:
             header = syntax.blocks[number - 1]
             yield f"{header.kind}: {header.label}"
         yield from (_row_text(row) for row in syntax.formulas if row.block == number)
+        yield from (_row_text(row) for row in syntax.moderated if row.block == number)
         yield from (f"{c.lhs} {c.op} {c.rhs}" for c in syntax.constraints if c.block == number)
 
 

@@ -165,6 +165,10 @@ def build_table(syntax: Syntax, options: TableOptions, groups: Sequence[str] = (
 
 
 def _refuse_unsupported(syntax: Syntax, products: tuple[str, ...]) -> None:
+    if syntax.moderated:
+        what = f"'{syntax.moderated[0].lhs}' follows a covariate here, which is not one value to estimate."
+        hint = "Use sm.moderate(model, data, method='mnlfa'), or remove the line."
+        raise SpecError(point_at(syntax.source, syntax.moderated[0].op_span, what, hint))
     for formula in syntax.formulas:
         for modifier in formula.modifiers:
             if modifier.kind in ("efa", "rv", "prior"):

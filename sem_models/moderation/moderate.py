@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.options import OPTION_NAMES
+from sem_models.moderation.covariates.estimate import OPTIONS as COVARIATE_OPTIONS
+from sem_models.moderation.covariates.estimate import moderate_by_covariates
 from sem_models.moderation.group_comparison import GroupModeration, compare_groups
 from sem_models.moderation.latent.estimate import OPTIONS as LATENT_OPTIONS
 from sem_models.moderation.latent.estimate import moderate_latent
+from sem_models.moderation.local.estimate import OPTIONS as LOCAL_OPTIONS
+from sem_models.moderation.local.estimate import moderate_local
 from sem_models.moderation.products.estimate import OPTIONS as PRODUCT_OPTIONS
 from sem_models.moderation.products.estimate import moderate_by_products
 from sem_models.moderation.result import Moderation
@@ -17,12 +21,13 @@ from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
+    from sem_models.moderation.covariates.result import CovariateModeration
+    from sem_models.moderation.local.result import LocalModeration
 
 PRODUCTS = ("dblcent", "uca", "rca", "ca")
 LATENT = ("lms", "qml")
-LATER = ("lsem",)
-METHODS = (*PRODUCTS, *LATENT, "groups")
-WITH_MODERATOR = ("groups", "lsem")
+METHODS = (*PRODUCTS, *LATENT, "groups", "lsem", "mnlfa")
+WITH_MODERATOR = ("groups", "lsem", "mnlfa")
 """Methods whose moderator is a column beside the model; the others read it off the model text."""
 
 
@@ -31,6 +36,20 @@ def moderate(
     model: str | ModelSpec, data: Any = None, *, method: Literal["groups"], moderator: str | None = None,
     **options: Any,
 ) -> GroupModeration: ...  # fmt: skip
+
+
+@overload
+def moderate(
+    model: str | ModelSpec, data: Any = None, *, method: Literal["lsem"], moderator: str | None = None,
+    **options: Any,
+) -> LocalModeration: ...  # fmt: skip
+
+
+@overload
+def moderate(
+    model: str | ModelSpec, data: Any = None, *, method: Literal["mnlfa"], moderator: str | None = None,
+    **options: Any,
+) -> CovariateModeration: ...  # fmt: skip
 
 
 @overload
@@ -44,7 +63,7 @@ def moderate(
 def moderate(
     model: str | ModelSpec, data: Any = None, *, method: str = "dblcent", moderator: str | None = None,
     **options: Any,
-) -> GroupModeration | Moderation:  # fmt: skip
+) -> GroupModeration | LocalModeration | CovariateModeration | Moderation:  # fmt: skip
     """Estimate a moderation that the model text states, as in `PV ~ EDS + ACT + EDS:ACT`.
 
     Parameters
@@ -55,9 +74,11 @@ def moderate(
         "dblcent", "uca", "rca", "ca": product indicators, double-mean-centered, unconstrained,
         residual-centered or constrained (see `moderate_by_products` for their options). "lms", "qml": the
         likelihood of the products themselves (see `moderate_latent` for `nodes` and more). "groups": paths
-        compared between the groups of the column `moderator` (see `compare_groups`).
+        compared between the groups of the column `moderator` (see `compare_groups`). "lsem": all parameters
+        along the continuous column `moderator`, by local models (see `moderate_local`). "mnlfa": labelled
+        parameters as functions of columns, `b1 :~ tenure + active` (see `moderate_by_covariates`).
     moderator : str, optional
-        The column of groups, for "groups" only.
+        The column of groups or the continuous moderator, for "groups" and "lsem" only.
     **options
         Those of the method, and those of `sm.fit`.
 
@@ -66,22 +87,26 @@ def moderate(
     SpecError, DataError
         Before the estimation starts, each naming what is wrong, where, and what to do.
     """
-    if method in LATER:
-        raise SpecError(
-            f"method='{method}' is not built yet. Use method='dblcent' for a product in the model text, or "
-            "method='groups' with moderator= a column of groups."
-        )
     if method not in METHODS:
+        raise SpecError(f"method='{method}' is unknown. {did_you_mean(str(method), METHODS, noun='methods')}")
+    if moderator is not None and method == "mnlfa":
         raise SpecError(
-            f"method='{method}' is unknown. {did_you_mean(str(method), (*METHODS, *LATER), noun='methods')}"
+            "moderator= is not for method='mnlfa', which reads it off the model text: label the parameter "
+            f"and write what it follows, as in PV ~ b*EDS and, on a line of its own, b :~ {moderator}."
         )
     if moderator is not None and method not in WITH_MODERATOR:
         raise SpecError(
-            f"moderator= is for method='groups'. method='{method}' reads the moderation off the model text: "
+            f"moderator= is for method='groups' and 'lsem'. method='{method}' reads it off the model text: "
             f"write the product with '{moderator}' into it, as in PV ~ EDS + {moderator} + EDS:{moderator}."
         )
     if method == "groups":
         return compare_groups(model, data, moderator=moderator, **options)
+    if method == "lsem":
+        _refuse_unknown(options, LOCAL_OPTIONS)
+        return moderate_local(model, data, moderator=moderator, **options)
+    if method == "mnlfa":
+        _refuse_unknown(options, COVARIATE_OPTIONS)
+        return moderate_by_covariates(model, data, **options)
     if method in LATENT:
         _refuse_unknown(options, LATENT_OPTIONS)
         return moderate_latent(model, data, method=method, **options)

@@ -90,6 +90,10 @@ def read_statement(text: str) -> Statement:
     where a factor is an item of the outcome or of the product's other factor.
     """
     syntax = parse(text)
+    if syntax.moderated:
+        what = f"'{syntax.moderated[0].lhs}' follows a covariate, which only method='mnlfa' can estimate."
+        hint = "Use sm.moderate(model, data, method='mnlfa'), or write the moderation as a product."
+        raise SpecError(point_at(syntax.source, syntax.moderated[0].op_span, what, hint))
     canonical: dict[tuple[str, ...], str] = {}
     formulas: list[Formula] = []
     outcomes: dict[str, list[str]] = {}

@@ -240,6 +240,16 @@ class Study:
             target=_target(target),
         )
 
+    def continuous_moderation(
+        self, *, moderator: str, outcome: str = "PV", predictor: str = "EDS", h: float | str = 2.0,
+        draws: int | str = 200,
+    ) -> Section:  # fmt: skip
+        """Does a path depend on a continuous moderator, a column or a construct outside the model?"""
+        from sem_models.reports.findings.continuous_moderation import options_of, section
+
+        smoothing, n = options_of(h, draws)
+        return section(self, moderator=moderator, outcome=outcome, predictor=predictor, h=smoothing, draws=n)
+
     def profiles(
         self, *, levers: str | None = None, rows: str | Path | None = None, ids: str | None = None,
         pseudonymize: bool = True,
@@ -390,14 +400,14 @@ def _record(target: Path, provenance: dict[str, Any]) -> None:
 
 def _interactions(spec: ModelSpec, given: str | Sequence[str], method: str) -> tuple[str, ...]:
     """Products by name; of a model text those it holds. SpecError for unknown ones and unknown methods."""
-    from sem_models.moderation.moderate import METHODS
+    from sem_models.moderation.moderate import LATENT, PRODUCTS
     from sem_models.moderation.statement import read_statement
 
     names = [g.strip() for g in given.split(",")] if isinstance(given, str) else [str(g) for g in given]
     wanted = tuple(name.replace(" ", "") for name in names if name)
     if not wanted:
         return ()
-    known = [m for m in METHODS if m != "groups"]
+    known = [*PRODUCTS, *LATENT]
     if method not in known:
         raise SpecError(f"method='{method}' is unknown. {did_you_mean(method, known, noun='methods')}")
     stated = [p.name for p in read_statement(spec.syntax(interactions=wanted)).products]

@@ -34,7 +34,8 @@ def test_what_cannot_be_timed_is_left_out(tmp_path: Path, capsys: pytest.Capture
     assert main(["--data", str(tmp_path)]) == 1
     assert "reference data" in capsys.readouterr().out
     _data(tmp_path)
-    assert runner(Entry("local", PLANNED_BEHAVIOR, "tpb.csv", "lsem", 1.0), tmp_path) is None
+    ordered = Entry("ordered", PLANNED_BEHAVIOR, "tpb.csv", "lms", 1.0, {"ordered": True})  # refused as yet
+    assert runner(ordered, tmp_path) is None
 
 
 def test_the_target_is_a_tenth() -> None:

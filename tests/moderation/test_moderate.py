@@ -29,7 +29,6 @@ def data() -> pd.DataFrame:
 SPEC, DATA = sm.SpecError, sm.DataError
 BAD: dict[str, tuple[str, dict[str, Any], type[Exception], list[str]]] = {
     "method": (MODEL, {"method": "dblcnt"}, SPEC, ["'dblcnt' is unknown", "Did you mean 'dblcent'"]),
-    "not built": (MODEL, {"method": "lsem"}, SPEC, ["not built yet", "dblcent"]),
     "option": (MODEL, {"matsh": True}, SPEC, ["no option 'matsh'", "Did you mean 'match'"]),
     "option of fit": (MODEL, {"estimtor": "MLR"}, SPEC, ["'estimtor'", "Did you mean 'estimator'"]),
     "matching": (MODEL, {"match": "postion"}, SPEC, ["Did you mean 'position'"]),

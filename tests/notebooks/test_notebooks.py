@@ -33,6 +33,10 @@ OWN_PARAMETERS = {
     "08_profiles": [
         "data", "model", "schema", "method", "estimator", "missing", "levers", "rows", "ids", "out",
     ],
+    "09_continuous_activity": [
+        "data", "model", "schema", "moderator", "outcome", "predictor", "h", "draws", "estimator", "missing",
+        "out",
+    ],
     "10_servuction": [
         "data", "model", "schema", "estimator", "missing", "mentions", "provider", "out",
     ],
@@ -51,6 +55,7 @@ DEFAULTS = {
     "published": None, "mentions": None, "provider": None, "investment": None,
 }  # fmt: skip
 OWN_DEFAULTS = {
+    "09_continuous_activity": {"moderator": "ACT", "predictor": "EDS", "h": "2", "draws": "200"},
     "10_servuction": {"data": "example:servuction", "model": "servuction"},
     "11_priorities_and_necessity": {"target": "BI"},
 }

@@ -1,0 +1,1 @@
+"""How local models and parameters as functions of covariates do on populations whose curves are known."""

@@ -1,0 +1,2 @@
+"""Parameters as functions of observed covariates (`label :~ covariate`): moderated nonlinear factor
+analysis."""

@@ -1,0 +1,1 @@
+"""Local structural equation models: a model's parameters as curves over a continuous moderator."""
