@@ -12,7 +12,10 @@ from sem_models.moderation.latent.estimate import OPTIONS as LATENT_OPTIONS
 from sem_models.moderation.latent.estimate import moderate_latent
 from sem_models.moderation.products.estimate import OPTIONS as PRODUCT_OPTIONS
 from sem_models.moderation.products.estimate import moderate_by_products
+from sem_models.moderation.products.single_indicators import OPTIONS as COMPOSITE_OPTIONS
+from sem_models.moderation.products.single_indicators import moderate_by_composites
 from sem_models.moderation.result import Moderation
+from sem_models.moderation.two_stage.estimate import moderate_two_stage
 from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 PRODUCTS = ("dblcent", "uca", "rca", "ca")
 LATENT = ("lms", "qml")
 LATER = ("lsem",)
-METHODS = (*PRODUCTS, *LATENT, "groups")
+TWO_STAGE = ("sam", "rapi")
+METHODS = (*PRODUCTS, *LATENT, *TWO_STAGE, "groups")
 WITH_MODERATOR = ("groups", "lsem")
 """Methods whose moderator is a column beside the model; the others read it off the model text."""
 
@@ -54,7 +58,9 @@ def moderate(
     method : str
         "dblcent", "uca", "rca", "ca": product indicators, double-mean-centered, unconstrained,
         residual-centered or constrained (see `moderate_by_products` for their options). "lms", "qml": the
-        likelihood of the products themselves (see `moderate_latent` for `nodes` and more). "groups": paths
+        likelihood of the products themselves (see `moderate_latent` for `nodes` and more). "sam": measurement
+        first, paths from its corrected moments; "rapi": composites with their reliabilities; both for small
+        samples (see `moderate_two_stage`, `moderate_by_composites`). "groups": paths
         compared between the groups of the column `moderator` (see `compare_groups`).
     moderator : str, optional
         The column of groups, for "groups" only.
@@ -85,6 +91,12 @@ def moderate(
     if method in LATENT:
         _refuse_unknown(options, LATENT_OPTIONS)
         return moderate_latent(model, data, method=method, **options)
+    if method == "sam":
+        _refuse_unknown(options, ())
+        return moderate_two_stage(model, data, **options)
+    if method == "rapi":
+        _refuse_unknown(options, COMPOSITE_OPTIONS)
+        return moderate_by_composites(model, data, **options)
     _refuse_unknown(options, PRODUCT_OPTIONS)
     return moderate_by_products(model, data, method=method, **options)
 
