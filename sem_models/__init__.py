@@ -17,6 +17,7 @@ _PUBLIC = {
     "load_fit": "sem_models.storage.files",
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
+    "multiverse": "sem_models.moderation.multiverse.run",
     "probe": "sem_models.moderation.probing.probe",
     "masem": "sem_models.findings.masem",
     "mentions": "sem_models.findings.mentions",
@@ -56,6 +57,7 @@ __all__ = [
     "masem",
     "mentions",
     "moderate",
+    "multiverse",
     "necessity",
     "pool_correlations",
     "preregister",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec, catalogue_names, load
     from sem_models.moderation.groups import invariance
     from sem_models.moderation.moderate import moderate
+    from sem_models.moderation.multiverse.run import multiverse
     from sem_models.moderation.probing.probe import probe
     from sem_models.moderation.waves import waves
     from sem_models.storage.files import load_fit

@@ -26,6 +26,11 @@ LATENT = ("lms", "qml")
 LATER = ("lsem",)
 TWO_STAGE = ("sam", "rapi")
 METHODS = (*PRODUCTS, *LATENT, *TWO_STAGE, "groups")
+SIDE_BY_SIDE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(PRODUCTS, PRODUCT_OPTIONS), "lms": LATENT_OPTIONS, "qml": (), "sam": (),
+    "rapi": COMPOSITE_OPTIONS,
+}  # fmt: skip
+"""Methods that `sm.multiverse` runs, with the options that are theirs alone: a new one is an entry here."""
 WITH_MODERATOR = ("groups", "lsem")
 """Methods whose moderator is a column beside the model; the others read it off the model text."""
 
