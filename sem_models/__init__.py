@@ -15,6 +15,7 @@ _PUBLIC = {
     "catalogue_names": "sem_models.model.spec",
     "Contrast": "sem_models.inference.contrasts",
     "load_fit": "sem_models.storage.files",
+    "alignment": "sem_models.moderation.alignment.estimate",
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
     "multiverse": "sem_models.moderation.multiverse.run",
@@ -49,6 +50,7 @@ __all__ = [
     "SEMError",
     "SpecError",
     "__version__",
+    "alignment",
     "catalogue_names",
     "fit",
     "invariance",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
     from sem_models.model.spec import ModelSpec, catalogue_names, load
+    from sem_models.moderation.alignment.estimate import alignment
     from sem_models.moderation.groups import invariance
     from sem_models.moderation.moderate import moderate
     from sem_models.moderation.multiverse.run import multiverse

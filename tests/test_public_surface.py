@@ -142,8 +142,8 @@ def fit(data: pd.DataFrame) -> sm.Fit:
 
 def test_names() -> None:
     for name in (
-        "fit", "Fit", "load", "ModelSpec", "invariance", "moderate", "multiverse", "SEMError", "SpecError", "DataError",
-        "IdentificationError", "ConvergenceError",
+        "fit", "Fit", "load", "ModelSpec", "invariance", "moderate", "multiverse", "SEMError", "SpecError",
+        "DataError", "IdentificationError", "ConvergenceError",
     ):  # fmt: skip
         assert name in sm.__all__
         assert getattr(sm, name) is not None

@@ -20,6 +20,7 @@ from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
+    from sem_models.moderation.alignment.result import Alignment
 
 LADDER: dict[str, tuple[str, ...]] = {
     "configural": (),
@@ -107,6 +108,17 @@ class Invariance:
         also delta_cfi_robust and delta_rmsea_robust.
         """
         return self._comparisons.copy()
+
+    def alignment(self, **options: Any) -> Alignment:
+        """The constructs aligned from the configural level, for where the scalar one fails.
+
+        Options of `sm.alignment`: method, epsilon, reference_group, constructs, seed.
+        """
+        from sem_models.moderation.alignment.estimate import align_fit
+
+        if "configural" not in self.rungs:
+            raise SpecError("Alignment starts from the configural level: keep it among levels=.")
+        return align_fit(self.rungs["configural"].fit, **options)
 
     def _repr_html_(self) -> str:
         return f"<p>{self.header.line()}</p>" + self.comparisons().to_html(

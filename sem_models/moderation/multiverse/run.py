@@ -91,7 +91,7 @@ def _attempt(method: str, model: Any, frame: Any, options: Mapping[str, Any]) ->
     try:
         result = moderate(model, frame, method="dblcent" if method == OBSERVED else method, **options)
         result.standardized()
-    except Exception as failure:  # noqa: BLE001 - one method's fault must not lose the others
+    except Exception as failure:  # whatever it is, one method's fault must not lose the others
         text = " ".join(str(failure).split()) or type(failure).__name__
         return Attempt(method, None, perf_counter() - start, text)
     return Attempt(method, result, perf_counter() - start, "")
