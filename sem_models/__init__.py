@@ -29,6 +29,7 @@ _PUBLIC = {
     "priorities": "sem_models.findings.priorities",
     "profiles": "sem_models.findings.profiles",
     "trade_off": "sem_models.findings.trade_off",
+    "tree": "sem_models.moderation.tree.grow",
     "what_if": "sem_models.findings.what_if",
     "replicate": "sem_models.findings.replication",
     "synthesize": "sem_models.findings.replication",
@@ -70,6 +71,7 @@ __all__ = [
     "scorecard",
     "synthesize",
     "trade_off",
+    "tree",
     "waves",
     "what_if",
 ]
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from sem_models.moderation.moderate import moderate
     from sem_models.moderation.multiverse.run import multiverse
     from sem_models.moderation.probing.probe import probe
+    from sem_models.moderation.tree.grow import tree
     from sem_models.moderation.waves import waves
     from sem_models.storage.files import load_fit
 

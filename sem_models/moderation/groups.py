@@ -109,6 +109,22 @@ class Invariance:
         """
         return self._comparisons.copy()
 
+    def permutation_tests(
+        self, n: int = 999, *, seed: int | None = None, progress: bool = True
+    ) -> pd.DataFrame:
+        """Tests of each level by dealing the group labels out anew, for small groups.
+
+        Columns level, against, statistic (chisq of the first level; chisq_diff, delta_cfi and delta_rmsea of
+        the steps, the indices against uncorrelated items), observed, median (of the permutations), pvalue,
+        accuracy (half-width of its 95 % Monte Carlo interval), permutations (refits that converged).
+        Likelihood ratios are unscaled: the permutations know the data's distribution. Up to the metric level
+        rows are first centered in their groups, so that means, which these levels leave free, play no part.
+        Levels with released equalities are left out. The null hypothesis is that rows are exchangeable.
+        """
+        from sem_models.moderation.permutation import level_tests
+
+        return level_tests(self, n, seed, progress=progress)
+
     def alignment(self, **options: Any) -> Alignment:
         """The constructs aligned from the configural level, for where the scalar one fails.
 
