@@ -26,6 +26,7 @@ from sem_models.inference.refits import NUMBERS, batchable, refit_batch, row_val
 from sem_models.inference.solved import Solved
 from sem_models.model.ram import Array
 from sem_models.observed.patterns import complete_patterns, discrepancy
+from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from sem_models.moderation.groups import Invariance
@@ -136,6 +137,7 @@ def check_number(n: int) -> None:
         raise SpecError(f"n={n!r}: a permutation test needs at least {FEWEST} permutations; 999 is usual.")
 
 
+@single_threaded
 def level_tests(steps: Invariance, n: int, seed: int | None, *, progress: bool) -> pd.DataFrame:
     """Permutation tests of the ladder's steps; see `Invariance.permutation_tests`."""
     check_number(n)
@@ -170,6 +172,7 @@ def level_tests(steps: Invariance, n: int, seed: int | None, *, progress: bool) 
     return pd.DataFrame(rows, columns=columns)
 
 
+@single_threaded
 def path_permutations(
     solved: Solved, pairs: Mapping[tuple[str, str, str, str], tuple[int, int]], n: int, seed: int | None, *,
     progress: bool,

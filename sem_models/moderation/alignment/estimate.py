@@ -14,6 +14,7 @@ from sem_models.model.ram import Array
 from sem_models.moderation.alignment.result import Alignment, Construct
 from sem_models.moderation.alignment.simplicity import Kind, Problem, align
 from sem_models.moderation.path_tests import reference
+from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
@@ -67,6 +68,7 @@ def alignment(
     )
 
 
+@single_threaded
 def align_fit(
     found: Fit, *, method: Kind = "fixed", epsilon: float = EPSILON, reference_group: str | None = None,
     constructs: Sequence[str] | None = None, seed: int = 0,

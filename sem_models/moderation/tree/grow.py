@@ -23,6 +23,7 @@ from sem_models.model.ram import Array, IntArray
 from sem_models.moderation.tree.covariates import Covariate, Cut, cuts_of, read_covariate
 from sem_models.moderation.tree.fluctuation import efficient_scores, fluctuation
 from sem_models.moderation.tree.result import Node, SemTree, Test
+from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ class Rules:
     focus: tuple[str, ...]
 
 
+@single_threaded
 def tree(
     model: str | ModelSpec, data: Any = None, *, covariates: Sequence[str],
     focus: Sequence[str] | str = "paths", alpha: float = 0.05, min_leaf: int | None = None,
