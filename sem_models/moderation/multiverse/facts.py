@@ -49,7 +49,9 @@ def facts_of(statement: Statement, frame: pd.DataFrame, methods: Sequence[str]) 
     everything = [v for v in statement.variables.observed if v in frame.columns]
     whole = numeric_columns(frame, everything)
     out = [_shape(values[np.isfinite(values).all(axis=1)], own, methods), _size(whole)]
-    out += [_categories(values, own), _missing(whole)]
+    answers = [k for k, name in enumerate(own) if name not in factors]
+    out += [_categories(values[:, answers], [own[k] for k in answers])] if answers else []
+    out.append(_missing(whole))
     latent = {f: items[f] for f in factors if f in statement.variables.latent and len(items[f]) > 1}
     if latent:
         out.append(_reliability(frame, latent, methods))

@@ -126,6 +126,13 @@ def test_the_data_say_what_matters() -> None:
     assert not facts["skewness"].matters
 
 
+def test_a_column_of_few_values_is_no_coarse_item() -> None:
+    frame = draw(Cell(300, "normal", 0.2), 4, 5).assign(w=np.arange(300) % 2)
+    statement = read_statement(MODEL.replace("Y ~ X + Z + X:Z", "Y ~ X + w + X:w"))
+    facts = {f.name: f for f in facts_of(statement, frame, ("dblcent",))}
+    assert not facts["answer categories"].matters
+
+
 def test_texts_and_the_forest(found: Multiverse) -> None:
     assert found.sentences()[0].startswith("Y ~ X:Z: 8 methods")
     assert found.rule == RULE
