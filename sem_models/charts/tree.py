@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from altair.typing import ChartType
 
 LEAF, GAP, ROW, LINE = 150.0, 14.0, 96.0, 15.0
-"""Pixels: width of a leaf, between leaves, between levels, and of a line of text."""
+"""Pixels: width of a leaf, between leaves, between levels (with one line of rules), and a line of text."""
 
 
 def tree_chart(
@@ -24,7 +24,8 @@ def tree_chart(
     theme.require(
         table, ("node", "parent", "depth", "rule", "n", "split_by", "pvalue_adjusted"), "table of nodes"
     )
-    x, y = _places(table)
+    most = max(len(text.wrap(str(rule), LEAF, theme.TEXT)) for rule in table["rule"])
+    x, y = _places(table, ROW + LINE * (most - 1))
     shown = _most_different(parameters, paths)
     boxes, words, marks, labels = [], [], [], []
     for row in table.to_dict("records"):
@@ -81,7 +82,7 @@ def tree_chart(
     return theme.finish(chart, title=title or sentence, subtitle=note, width=max(width, 320.0))
 
 
-def _places(table: pd.DataFrame) -> tuple[dict[int, float], dict[int, float]]:
+def _places(table: pd.DataFrame, step: float) -> tuple[dict[int, float], dict[int, float]]:
     """Centers of the nodes' boxes by number: leaves side by side, parents over their children's middle."""
     parents = dict(zip(table["node"], table["parent"], strict=True))
     children: dict[int, list[int]] = {}
@@ -99,7 +100,7 @@ def _places(table: pd.DataFrame) -> tuple[dict[int, float], dict[int, float]]:
         return x[node]
 
     place(1)
-    return x, {int(n): ROW * float(d) for n, d in zip(table["node"], table["depth"], strict=True)}
+    return x, {int(n): step * float(d) for n, d in zip(table["node"], table["depth"], strict=True)}
 
 
 def _lines(

@@ -149,9 +149,10 @@ class SemTree:
             return f"No covariate splits the {root.n} customers{said}"
         names = list(dict.fromkeys(node.split_by for node in self.nodes if node.split_by))
         t = next(t for t in root.tests if t.covariate == root.split_by)
+        first = f"first {root.split_by}, " if len(names) > 1 else ""
         return (
             f"{listing(names)} split{'s' if len(names) == 1 else ''} {root.n} customers into "
-            f"{len(self.leaves)} leaves; first {root.split_by} ({pvalue(t.pvalue_adjusted)})"
+            f"{len(self.leaves)} leaves ({first}{pvalue(t.pvalue_adjusted)})"
         )
 
     def __str__(self) -> str:

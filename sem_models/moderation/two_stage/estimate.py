@@ -73,7 +73,14 @@ def moderate_two_stage(
         )
     _need_main_effects(statement)
     resolved = _options(missing, seed, options)
-    found = two_stage(statement, frame, resolved, text=text, spec_id=getattr(model, "id", None) or "custom")
+    spec_id = getattr(model, "id", None) or "custom"
+    try:
+        found = two_stage(statement, frame, resolved, text=text, spec_id=spec_id)
+    except np.linalg.LinAlgError:
+        raise DataError(
+            "The constructs' scores or products are collinear in these data, so their moments cannot be "
+            "corrected. Drop a product, or use method='rapi'."
+        ) from None
     products = tuple(Measured(p, (), (), frozenset()) for p in statement.latent_products)
     centers = {
         name: (float(found.column_means[name]),)
