@@ -84,6 +84,27 @@ def test_two_latent_factors_and_a_column_on_the_example(method: str) -> None:
     assert twist == pytest.approx(4 * row["est"] * sd["ACT"] * sd["PVP"], rel=1e-6)
 
 
+PROBED = {
+    (-1, -1): (0.207498332324, 0.1004156735695), (0, -1): (0.320338338290, 0.0829244752547),
+    (1, -1): (0.433178344255, 0.1334762375549), (-1, 0): (0.191159894597, 0.0681715476907),
+    (0, 0): (0.364477267501, 0.0533743322800), (1, 0): (0.537794640405, 0.0869956774681),
+    (-1, 1): (0.174821456870, 0.1314850060281), (0, 1): (0.408616196713, 0.0787085452640),
+    (1, 1): (0.642410936556, 0.0813995688413),
+}  # fmt: skip
+"""semTools 0.5-6 and lavaan 0.6-14: indProd(match = TRUE, doubleMC = TRUE) of customers(400, 7), sem() without
+residual covariances, probe3WayMC at (Z, W): the slope of Y on X and its error."""
+
+
+def test_slopes_are_those_of_semtools() -> None:
+    found = sm.moderate(MODEL, customers(400, 7), match=True, res_cov_method="none")
+    at = {"Z": [-1, 0, 1], "W": [-1, 0, 1]}
+    slopes = found.simple_slopes(outcome="Y", predictor="X", moderator=["Z", "W"], values=at)
+    for row in slopes.to_dict("records"):
+        est, se = PROBED[int(row["value"]), int(row["value_2"])]
+        assert abs(row["est"] - est) < 1e-3 * se
+        assert abs(row["se"] - se) < 1e-3 * se
+
+
 def test_qml_and_rapi_say_that_they_take_two() -> None:
     for method in ("qml", "rapi"):
         with pytest.raises(sm.SpecError, match="X:Z:W"):
