@@ -91,7 +91,7 @@ PROBED = {
     (-1, 1): (0.174821456870, 0.1314850060281), (0, 1): (0.408616196713, 0.0787085452640),
     (1, 1): (0.642410936556, 0.0813995688413),
 }  # fmt: skip
-"""semTools 0.5-6 and lavaan 0.6-14: indProd(match = TRUE, doubleMC = TRUE) of customers(400, 7), sem() without
+"""semTools 0.5-6, lavaan 0.6-14: indProd(match = TRUE, doubleMC = TRUE) of customers(400, 7), sem() without
 residual covariances, probe3WayMC at (Z, W): the slope of Y on X and its error."""
 
 
