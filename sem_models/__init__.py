@@ -15,8 +15,10 @@ _PUBLIC = {
     "catalogue_names": "sem_models.model.spec",
     "Contrast": "sem_models.inference.contrasts",
     "load_fit": "sem_models.storage.files",
+    "alignment": "sem_models.moderation.alignment.estimate",
     "invariance": "sem_models.moderation.groups",
     "moderate": "sem_models.moderation.moderate",
+    "multiverse": "sem_models.moderation.multiverse.run",
     "probe": "sem_models.moderation.probing.probe",
     "masem": "sem_models.findings.masem",
     "mentions": "sem_models.findings.mentions",
@@ -27,6 +29,7 @@ _PUBLIC = {
     "priorities": "sem_models.findings.priorities",
     "profiles": "sem_models.findings.profiles",
     "trade_off": "sem_models.findings.trade_off",
+    "tree": "sem_models.moderation.tree.grow",
     "what_if": "sem_models.findings.what_if",
     "replicate": "sem_models.findings.replication",
     "synthesize": "sem_models.findings.replication",
@@ -48,6 +51,7 @@ __all__ = [
     "SEMError",
     "SpecError",
     "__version__",
+    "alignment",
     "catalogue_names",
     "fit",
     "invariance",
@@ -56,6 +60,7 @@ __all__ = [
     "masem",
     "mentions",
     "moderate",
+    "multiverse",
     "necessity",
     "pool_correlations",
     "preregister",
@@ -66,6 +71,7 @@ __all__ = [
     "scorecard",
     "synthesize",
     "trade_off",
+    "tree",
     "waves",
     "what_if",
 ]
@@ -86,9 +92,12 @@ if TYPE_CHECKING:
     from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
     from sem_models.model.spec import ModelSpec, catalogue_names, load
+    from sem_models.moderation.alignment.estimate import alignment
     from sem_models.moderation.groups import invariance
     from sem_models.moderation.moderate import moderate
+    from sem_models.moderation.multiverse.run import multiverse
     from sem_models.moderation.probing.probe import probe
+    from sem_models.moderation.tree.grow import tree
     from sem_models.moderation.waves import waves
     from sem_models.storage.files import load_fit
 

@@ -142,8 +142,8 @@ def fit(data: pd.DataFrame) -> sm.Fit:
 
 def test_names() -> None:
     for name in (
-        "fit", "Fit", "load", "ModelSpec", "invariance", "moderate", "SEMError", "SpecError", "DataError",
-        "IdentificationError", "ConvergenceError",
+        "fit", "Fit", "load", "ModelSpec", "invariance", "moderate", "multiverse", "SEMError", "SpecError",
+        "DataError", "IdentificationError", "ConvergenceError",
     ):  # fmt: skip
         assert name in sm.__all__
         assert getattr(sm, name) is not None
@@ -214,6 +214,9 @@ def test_other_signatures() -> None:
     invariance = inspect.signature(sm.invariance).parameters
     assert invariance["levels"].default == ("configural", "metric", "scalar", "strict")
     assert invariance["group"].kind is inspect.Parameter.KEYWORD_ONLY
+    multiverse = inspect.signature(sm.multiverse).parameters
+    assert list(multiverse)[:2] == ["model", "data"]
+    assert multiverse["methods"].default is None
     moderate = inspect.signature(sm.moderate).parameters
     assert moderate["method"].default == "dblcent"
     assert moderate["moderator"].default is None

@@ -38,9 +38,9 @@ class Cell:
         return f"{self.n} {self.predictors} {self.effect:g}"
 
 
-def cells() -> tuple[Cell, ...]:
+def cells(sizes: tuple[int, ...] = SIZES) -> tuple[Cell, ...]:
     """Every size with every distribution, with and without an interaction."""
-    return tuple(Cell(n, p, e) for p, e, n in product(PREDICTORS, (EFFECT, 0.0), SIZES))
+    return tuple(Cell(n, p, e) for p, e, n in product(PREDICTORS, (EFFECT, 0.0), sizes))
 
 
 def draw(cell: Cell, number: int, seed: int) -> pd.DataFrame:

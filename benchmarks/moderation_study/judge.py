@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.moderation_study.design import MODEL, Cell, draw
+from benchmarks.moderation_study.design import LOADINGS, MODEL, Cell, draw
 
 METHODS = ("dblcent", "uca", "rca", "ca", "lms", "qml")
+UNITS = {"rapi": (sum(LOADINGS) / len(LOADINGS)) ** 2}
+"""What brings X:Z to the units of the markers, for methods with composites in place of X and Z."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ def judge(cell: Cell, number: int, seed: int, methods: tuple[str, ...] = METHODS
         lr_p = float(test["pvalue"]) if test["converged"] else float("nan")
         proper = bool(plain.status.admissible)
         (estimate, se), (_, robust_se) = rows
-        out.append(Found(cell.name, number, method, bool(converged), proper, estimate, se, robust_se, lr_p))
+        unit = UNITS.get(method, 1.0)
+        figures = (unit * estimate, unit * se, unit * robust_se, lr_p)
+        out.append(Found(cell.name, number, method, bool(converged), proper, *figures))
     return out
 
 

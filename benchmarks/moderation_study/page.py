@@ -19,7 +19,9 @@ LARGE = 387
 """Samples from here on are called large enough for the usual approximations."""
 
 
-def study_table(found: Sequence[Found], cells: Sequence[Cell]) -> pd.DataFrame:
+def study_table(
+    found: Sequence[Found], cells: Sequence[Cell], methods: Sequence[str] = METHODS
+) -> pd.DataFrame:
     """One row a cell and method, over the samples in which the method converged.
 
     bias and sd of the estimate, se and robust_se their medians, coverage of the 95 % intervals by either
@@ -30,7 +32,7 @@ def study_table(found: Sequence[Found], cells: Sequence[Cell]) -> pd.DataFrame:
     frame = pd.DataFrame(found, columns=list(Found.__slots__))
     out = []
     for cell in cells:
-        for method in METHODS:
+        for method in methods:
             all_of = frame[(frame["cell"] == cell.name) & (frame["method"] == method)]
             own = all_of[all_of["converged"].astype(bool)]
             if own.empty:
@@ -83,7 +85,7 @@ beside it. All methods analyze the same samples.""",
                 continue
             title = f"interaction {effect:g}" if effect else "no interaction"
             parts.append(f"## {predictors.capitalize()} predictors, {title}")
-            parts.append(_markdown(part, rejected="power" if effect else "type I error"))
+            parts.append(markdown(part, rejected="power" if effect else "type I error"))
     parts.append(literature(table))
     return "\n\n".join(parts).rstrip() + "\n"
 
@@ -121,7 +123,7 @@ Where predictors are skewed, `dblcent` is the method to trust; where they are no
 few customers."""
 
 
-def _markdown(part: pd.DataFrame, *, rejected: str) -> str:
+def markdown(part: pd.DataFrame, *, rejected: str) -> str:
     head = [
         "N", "method", "converged", "bias (± error)", "sd", "median se, ML", "MLR", "coverage, ML", "MLR",
         f"{rejected}: Wald ML", "Wald MLR", "LR",

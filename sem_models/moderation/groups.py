@@ -20,6 +20,7 @@ from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
+    from sem_models.moderation.alignment.result import Alignment
 
 LADDER: dict[str, tuple[str, ...]] = {
     "configural": (),
@@ -107,6 +108,33 @@ class Invariance:
         also delta_cfi_robust and delta_rmsea_robust.
         """
         return self._comparisons.copy()
+
+    def permutation_tests(
+        self, n: int = 999, *, seed: int | None = None, progress: bool = True
+    ) -> pd.DataFrame:
+        """Tests of each level by dealing the group labels out anew, for small groups.
+
+        Columns level, against, statistic (chisq of the first level; chisq_diff, delta_cfi and delta_rmsea of
+        the steps, the indices against uncorrelated items), observed, median (of the permutations), pvalue,
+        accuracy (half-width of its 95 % Monte Carlo interval), permutations (refits that converged).
+        Likelihood ratios are unscaled: the permutations know the data's distribution. Up to the metric level
+        rows are first centered in their groups, so that means, which these levels leave free, play no part.
+        Levels with released equalities are left out. The null hypothesis is that rows are exchangeable.
+        """
+        from sem_models.moderation.permutation import level_tests
+
+        return level_tests(self, n, seed, progress=progress)
+
+    def alignment(self, **options: Any) -> Alignment:
+        """The constructs aligned from the configural level, for where the scalar one fails.
+
+        Options of `sm.alignment`: method, epsilon, reference_group, constructs, seed.
+        """
+        from sem_models.moderation.alignment.estimate import align_fit
+
+        if "configural" not in self.rungs:
+            raise SpecError("Alignment starts from the configural level: keep it among levels=.")
+        return align_fit(self.rungs["configural"].fit, **options)
 
     def _repr_html_(self) -> str:
         return f"<p>{self.header.line()}</p>" + self.comparisons().to_html(

@@ -16,7 +16,10 @@ from sem_models.moderation.local.estimate import OPTIONS as LOCAL_OPTIONS
 from sem_models.moderation.local.estimate import moderate_local
 from sem_models.moderation.products.estimate import OPTIONS as PRODUCT_OPTIONS
 from sem_models.moderation.products.estimate import moderate_by_products
+from sem_models.moderation.products.single_indicators import OPTIONS as COMPOSITE_OPTIONS
+from sem_models.moderation.products.single_indicators import moderate_by_composites
 from sem_models.moderation.result import Moderation
+from sem_models.moderation.two_stage.estimate import moderate_two_stage
 from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -26,8 +29,14 @@ if TYPE_CHECKING:
 
 PRODUCTS = ("dblcent", "uca", "rca", "ca")
 LATENT = ("lms", "qml")
-METHODS = (*PRODUCTS, *LATENT, "groups", "lsem", "mnlfa")
-WITH_MODERATOR = ("groups", "lsem", "mnlfa")
+TWO_STAGE = ("sam", "rapi")
+METHODS = (*PRODUCTS, *LATENT, *TWO_STAGE, "groups", "lsem", "mnlfa")
+SIDE_BY_SIDE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(PRODUCTS, PRODUCT_OPTIONS), "lms": LATENT_OPTIONS, "qml": (), "sam": (),
+    "rapi": COMPOSITE_OPTIONS,
+}  # fmt: skip
+"""Methods that `sm.multiverse` runs, with the options that are theirs alone: a new one is an entry here."""
+WITH_MODERATOR = ("groups", "lsem")
 """Methods whose moderator is a column beside the model; the others read it off the model text."""
 
 
@@ -73,10 +82,12 @@ def moderate(
     method : str
         "dblcent", "uca", "rca", "ca": product indicators, double-mean-centered, unconstrained,
         residual-centered or constrained (see `moderate_by_products` for their options). "lms", "qml": the
-        likelihood of the products themselves (see `moderate_latent` for `nodes` and more). "groups": paths
-        compared between the groups of the column `moderator` (see `compare_groups`). "lsem": all parameters
-        along the continuous column `moderator`, by local models (see `moderate_local`). "mnlfa": labelled
-        parameters as functions of columns, `b1 :~ tenure + active` (see `moderate_by_covariates`).
+        likelihood of the products themselves (see `moderate_latent` for `nodes` and more). "sam": measurement
+        first, paths from its corrected moments; "rapi": composites with their reliabilities; both for small
+        samples (see `moderate_two_stage`, `moderate_by_composites`). "groups": paths compared between the
+        groups of the column `moderator` (see `compare_groups`). "lsem": all parameters along the continuous
+        column `moderator`, by local models (see `moderate_local`). "mnlfa": labelled parameters as functions
+        of columns, `b1 :~ tenure + active` (see `moderate_by_covariates`).
     moderator : str, optional
         The column of groups or the continuous moderator, for "groups" and "lsem" only.
     **options
@@ -110,6 +121,12 @@ def moderate(
     if method in LATENT:
         _refuse_unknown(options, LATENT_OPTIONS)
         return moderate_latent(model, data, method=method, **options)
+    if method == "sam":
+        _refuse_unknown(options, ())
+        return moderate_two_stage(model, data, **options)
+    if method == "rapi":
+        _refuse_unknown(options, COMPOSITE_OPTIONS)
+        return moderate_by_composites(model, data, **options)
     _refuse_unknown(options, PRODUCT_OPTIONS)
     return moderate_by_products(model, data, method=method, **options)
 

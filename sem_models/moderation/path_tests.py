@@ -127,6 +127,11 @@ def _paths(table: ParameterTable) -> list[tuple[str, str]]:
     return found
 
 
+def path_rows(table: ParameterTable) -> dict[tuple[str, str], list[int]]:
+    """Structural paths that can differ between groups, with their rows by group."""
+    return {path: _rows_of(table, *path) for path in _paths(table)}
+
+
 def _rows_of(table: ParameterTable, lhs: str, rhs: str) -> list[int]:
     return [i for i, row in enumerate(table.rows) if row.key == (lhs, "~", rhs)]
 

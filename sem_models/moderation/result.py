@@ -20,6 +20,8 @@ TITLES = {
     "uca": "unconstrained product indicators",
     "rca": "residual-centered product indicators",
     "ca": "constrained product indicators",
+    "rapi": "reliability-adjusted single product indicators",
+    "sam": "structural-after-measurement estimation",
     "lms": "latent moderated structural equations",
     "qml": "quasi-maximum likelihood",
     "sem": "products of observed variables",

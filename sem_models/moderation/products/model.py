@@ -38,8 +38,9 @@ def product_model(
     """The text of the model with every latent product measured by its indicators.
 
     Residuals of indicators that share an item correlate, as both contain it (Marsh, Wen & Hau, 2004), but
-    for items known without error, whose residual is none: res_cov "simple" frees them, "equality" holds
-    those equal that share the same item, "none" leaves them out; across says whether also between products.
+    for items known without error, whose residual is none; so do those of products of three and more with
+    their own items (`_own_items`). res_cov "simple" frees them, "equality" holds those equal that share the
+    same item, "none" leaves them out; across says whether also between products.
     "uca" and "ca" give the product the mean that its factors' covariance is, "ca" all that follows for normal
     variables. The scale of a latent product is that of its factors: an indicator's loading is the product
     of its items' loadings, a fixed number for markers, a constraint otherwise.
@@ -73,7 +74,22 @@ def _shared_items(products: tuple[Measured, ...], how: ResidualCovariances, *, a
             lines.append(f"{one.name} ~~ {two.name}")
         elif how == "equality" and shared:
             lines.append(f"{one.name} ~~ shared.{shared[0]}*{two.name}")
-    return lines
+    return lines + _own_items(owned)
+
+
+def _own_items(owned: list[tuple[Indicator, Measured]]) -> list[str]:
+    """Residual covariances of indicators of three and more factors with their own items.
+
+    The residual of x z w holds e_x Z W, whose covariance with that of x is Var(e_x) Cov(Z, W): not 0 where
+    the other factors correlate, while of a product of two it is Var(e_x) E(Z) = 0 for centered items.
+    """
+    return [
+        f"{indicator.name} ~~ {item}"
+        for indicator, measured in owned
+        if len(indicator.items) > 2
+        for item in dict.fromkeys(indicator.items)
+        if item not in measured.exact
+    ]
 
 
 def _pinned(

@@ -30,9 +30,15 @@ class ProductSummary:
 def _lines(result: ProductModeration) -> list[str]:
     """The method, each product with its indicators, and what a reader should know of them."""
     how = {"all": "all pairs of items", "position": "items matched by position", "loading": "the strongest "
-           "items together"}[result.settings["match"]]  # fmt: skip
+           "items together", "composite": "the product of composites"}[result.settings["match"]]  # fmt: skip
     lines = [result.title[:1].upper() + result.title[1:]]
     for measured in result.products:
-        lines.append(f"  {measured.name:<44}{len(measured.indicators)} indicators, {how}")
+        lines.append(f"  {measured.name:<44}{_count(len(measured.indicators))}, {how}")
+    for name, value in result.settings.get("reliability", {}).items():
+        lines.append(f"  {name:<44}reliability {value:.3f}")
     known = set(result.fit.header.notes)
     return lines + [f"  ! {note}" for note in result.header.notes if note not in known]
+
+
+def _count(n: int) -> str:
+    return f"{n} indicator{'' if n == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""Group means and variances where scalar invariance fails: factor analysis alignment."""

@@ -1,0 +1,1 @@
+"""Every applicable method of moderation side by side: one table, one chart, disagreement explained."""

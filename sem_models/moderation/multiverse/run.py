@@ -1,0 +1,116 @@
+"""`sm.multiverse`: one model and one data set under every applicable method of moderation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sem_models.errors import SpecError, did_you_mean
+from sem_models.estimation.options import OPTION_NAMES
+from sem_models.moderation.moderate import SIDE_BY_SIDE, moderate
+from sem_models.moderation.multiverse.facts import facts_of
+from sem_models.moderation.multiverse.result import Attempt, Multiverse
+from sem_models.moderation.products.estimate import _refuse, _rows
+from sem_models.moderation.statement import Statement, check_factors, model_text, read_statement
+from sem_models.observed.sample import group_labels, numeric_columns
+
+if TYPE_CHECKING:
+    from sem_models.model.spec import ModelSpec
+
+OBSERVED = "observed"
+"""The one method where no factor of a product is latent: regression on the products themselves."""
+
+NOT_SPLIT = (
+    "Left out: groups split at a moderator's median throw much of its information away, can invent effects "
+    "(Maxwell & Delaney, 1993), and their contrast is no slope on the common metric. Use method='groups' "
+    "with groups that exist."
+)
+
+
+def multiverse(
+    model: str | ModelSpec, data: Any = None, *, methods: Sequence[str] | None = None, estimator: str = "MLR",
+    **options: Any,
+) -> Multiverse:  # fmt: skip
+    """Estimate the moderation that the model states by every method that can, and compare.
+
+    Parameters
+    ----------
+    model, data
+        As in `sm.moderate`; products are in the model's text.
+    methods : sequence of str, optional
+        The methods to run, by default all that `sm.moderate` has for products: product indicators (dblcent,
+        uca, rca, ca), lms, qml, sam and rapi. Where no factor is latent, regression on the products alone.
+    estimator : str
+        "MLR" by default, whose errors are those of the sandwich: `sam` has no others.
+    **options
+        Those of `sm.moderate`; an option of some methods goes to these only (`nodes` to lms, `match` to
+        product indicators).
+
+    A method that does not apply or fails has a row with the reason and costs the others nothing.
+
+    Raises
+    ------
+    SpecError, DataError
+        For what is wrong with model, data or options whatever the method, before anything is estimated.
+    """
+    _refuse(data, options)
+    frame = _rows(data)
+    chosen = _chosen(methods)
+    own = {name for names in SIDE_BY_SIDE.values() for name in names}
+    for name in options:
+        if name not in own and name not in OPTION_NAMES:
+            known = (*sorted(own), *OPTION_NAMES)
+            raise SpecError(
+                f"multiverse() has no option '{name}'. {did_you_mean(name, known, noun='options')}"
+            )
+    statement = read_statement(model_text(model, group_labels(frame, options.get("group"))))
+    check_factors(statement, frame.columns)
+    numeric_columns(frame, [v for v in statement.variables.observed if ":" not in v])
+    from tqdm import tqdm
+
+    attempts = []
+    latent = bool(statement.latent_products)
+    for method in tqdm(chosen if latent else (OBSERVED,), desc="method", unit="", delay=2, leave=False):
+        mine = {k: v for k, v in options.items() if k not in own or k in SIDE_BY_SIDE.get(method, ())}
+        attempts.append(_attempt(method, model, frame, {"estimator": estimator, **mine}))
+    if not latent:
+        why = f"No factor of {', '.join(p.name for p in statement.products)} is latent."
+        attempts += [Attempt(method, None, 0.0, why) for method in chosen]
+    attempts.append(Attempt("groups", None, 0.0, NOT_SPLIT))
+    done = next((a.result for a in attempts if a.result is not None), None)
+    used = f"N = {done.header.n_used} of {done.header.n_available}" if done else f"N = {len(frame)}"
+    names = [a.method for a in attempts if a.result is not None]
+    line = f"{_products(statement)} · {used} · {len(names)} methods, {estimator}"
+    return Multiverse(statement, tuple(attempts), facts_of(statement, frame, names), line)
+
+
+def _attempt(method: str, model: Any, frame: Any, options: Mapping[str, Any]) -> Attempt:
+    """One method, whatever happens to it."""
+    start = perf_counter()
+    try:
+        result = moderate(model, frame, method="dblcent" if method == OBSERVED else method, **options)
+        result.standardized()
+    except Exception as failure:  # whatever it is, one method's fault must not lose the others
+        text = " ".join(str(failure).split()) or type(failure).__name__
+        return Attempt(method, None, perf_counter() - start, text)
+    return Attempt(method, result, perf_counter() - start, "")
+
+
+def _chosen(methods: Sequence[str] | None) -> tuple[str, ...]:
+    if methods is None:
+        return tuple(SIDE_BY_SIDE)
+    asked = (methods,) if isinstance(methods, str) else tuple(methods)
+    for name in asked:
+        if name not in SIDE_BY_SIDE:
+            raise SpecError(
+                f"methods=: '{name}' is not one that can be set beside others. "
+                f"{did_you_mean(str(name), SIDE_BY_SIDE, noun='methods')}"
+            )
+    if not asked:
+        raise SpecError(f"methods= is empty. Methods: {', '.join(SIDE_BY_SIDE)}.")
+    return asked
+
+
+def _products(statement: Statement) -> str:
+    return ", ".join(f"{o} ~ {p.name}" for p in statement.products for o in p.outcomes)

@@ -1,0 +1,1 @@
+"""Trees of structural equation models: which observed covariate splits the paths."""

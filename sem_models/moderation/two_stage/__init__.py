@@ -1,0 +1,1 @@
+"""Structural-after-measurement moderation: measurement blocks first, then paths from corrected moments."""
