@@ -44,7 +44,7 @@ def category_curves(
     order = sorted(drawn["category"].unique().tolist())
     _, _, dash = theme.scales(groups)
     color = alt.Color(
-        "category:O", title="answer", 
+        "category:O", title="answer",
         # answers are ordered, so their colors are: light to dark, told apart in gray and by the color-blind
         scale=alt.Scale(scheme="viridis", domain=order, reverse=True),
         legend=alt.Legend(

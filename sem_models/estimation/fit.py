@@ -147,7 +147,9 @@ def fit(
         if options.get("std_ov") is True:
             frame = standardized_columns(frame, [v for v in observed if v not in exogenous], group)
         sample = sample_of_items(
-            frame, observed, items, missing=resolved.missing, group=group, exogenous=exogenous
+            frame, observed, items, missing=resolved.missing, group=group, exogenous=exogenous,
+            sampling_weights=resolved.rows.sampling_weights,
+            normalization=resolved.rows.sampling_weights_normalization, cluster=resolved.rows.cluster,
         ) if items else sample_from_data(
             frame, (*observed, *aux), missing=resolved.missing, group=group, exogenous=exogenous,
             has_means=resolved.table.meanstructure, sampling_weights=resolved.rows.sampling_weights,

@@ -49,6 +49,7 @@ from sem_models.estimation.ordinal_options import (
     defaults_of,
     estimator_of_items,
     parameterization,
+    refuse_design_of_items,
     refuse_for_items,
     refuse_rows_of_items,
 )
@@ -250,7 +251,10 @@ def resolve(
         refuse_rows_of_items(rows, missing)
     estimator = estimator_of_items(_estimator(estimator), items=bool(items))
     check_conditional(given, items=bool(items))
-    estimator = estimator_for(estimator, ESTIMATORS[estimator].discrepancy, rows)
+    if items:
+        refuse_design_of_items(estimator, rows)
+    else:
+        estimator = estimator_for(estimator, ESTIMATORS[estimator].discrepancy, rows)
     full = missing in ("fiml", "fiml.x")
     defaults = defaults_of(estimator, items=bool(items))
     if missing in TWO_STAGE:
@@ -262,12 +266,15 @@ def resolve(
         se = "robust.sem"
     if se == "robust":
         se = "robust.huber.white" if full or estimator == "MLR" else "robust.sem"
-    se = clustered_errors(_one_of("se", se, STANDARD_ERRORS), rows)
+    se = _one_of("se", se, STANDARD_ERRORS)
+    if not (items and estimator == "WLS"):  # whose weights are the clusters' own
+        se = clustered_errors(se, rows)
     tests = _tests(given.get("test"), defaults.test)
     likelihood = _one_of("likelihood", _default(given.get("likelihood"), "normal"), ("normal", "wishart"))
     _refuse_combinations(estimator, defaults.discrepancy, full, se, tests, likelihood)
     refuse_rows(
-        rows, estimator=estimator, discrepancy=defaults.discrepancy, missing=missing, se=se, tests=tests,
+        replace(rows, cluster=None, sampling_weights=None) if items and missing == "pairwise" else rows,
+        estimator=estimator, discrepancy=defaults.discrepancy, missing=missing, se=se, tests=tests,
         likelihood=likelihood, engine=engine,
     )  # fmt: skip
     needs_observed = full or se in ("robust.huber.white", "robust.cluster")

@@ -14,7 +14,7 @@ FOR_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "WLS", "ULSMV", "ULSM", "ULSMVS"
 ONLY_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS")
 """Estimators for ordered items, and those that are not built for continuous variables alone."""
 
-ERRORS = ("standard", "robust.sem", "none")
+ERRORS = ("standard", "robust.sem", "robust.cluster.sem", "bootstrap", "none")
 TESTS = ("standard", *(t for t in SCALED_TESTS if t != "yuan.bentler.mplus"))
 PARAMETERIZATIONS = ("delta", "theta")
 
@@ -83,10 +83,19 @@ def refuse_rows_of_items(rows: DataOptions, missing: str) -> None:
             "'pairwise' (valid if answers are missing completely at random), or treat the items as "
             "continuous."
         )
-    if rows.design or rows.aux:
+    if rows.aux:
         raise SpecError(
-            f"The engine cannot combine ordered items with {rows.design or 'aux='} yet. Leave it out, or "
-            "treat the items as continuous."
+            "The engine cannot combine ordered items with aux= yet. Leave it out, or treat the items as "
+            "continuous."
+        )
+
+
+def refuse_design_of_items(estimator: str, rows: DataOptions) -> None:
+    """Weights and clusters need errors that know of them: robust ones, or WLS, which weighs by their Γ."""
+    if rows.design and estimator in ("DWLS", "ULS"):
+        raise SpecError(
+            f"{rows.design} needs robust errors, and {estimator} has plain ones. Use estimator="
+            f"'{'WLSMV' if estimator == 'DWLS' else 'ULSMV'}'."
         )
 
 
