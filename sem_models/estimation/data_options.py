@@ -134,7 +134,7 @@ def refuse_rows(
             "Use missing='fiml'."
         )
     casewise = any(t.startswith("yuan.bentler") for t in tests) or se in ("robust.huber.white", "first.order")
-    if missing == "pairwise" and (discrepancy == "GLS" or casewise):
+    if missing == "pairwise" and discrepancy != "PML" and (discrepancy == "GLS" or casewise):
         raise SpecError(
             f"{estimator} cannot use pairwise moments, which have no likelihood by rows. "
             "Use estimator='ML' or 'MLM', or missing='fiml'."

@@ -10,12 +10,14 @@ from sem_models.estimation.data_options import DataOptions
 from sem_models.estimation.estimators import ESTIMATORS, SCALED_TESTS, Estimator
 from sem_models.estimation.information import Information
 
-FOR_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "WLS", "ULSMV", "ULSM", "ULSMVS", "ULS")
-ONLY_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS")
+FOR_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "WLS", "ULSMV", "ULSM", "ULSMVS", "ULS", "PML")
+ONLY_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "PML")
 """Estimators for ordered items, and those that are not built for continuous variables alone."""
 
 ERRORS = ("standard", "robust.sem", "robust.cluster.sem", "bootstrap", "none")
 TESTS = ("standard", *(t for t in SCALED_TESTS if t != "yuan.bentler.mplus"))
+OF_PAIRS = ("standard", "robust.huber.white", "robust.cluster", "bootstrap", "none")
+"""Errors of the pairwise likelihood."""
 PARAMETERIZATIONS = ("delta", "theta")
 
 
@@ -101,18 +103,20 @@ def refuse_design_of_items(estimator: str, rows: DataOptions) -> None:
 
 def refuse_for_items(
     *, se: str, tests: tuple[str, ...], information: tuple[Information, Information], likelihood: str,
-    engine: str, std_ov: bool, effect_coding: tuple[str, ...],
+    engine: str, std_ov: bool, effect_coding: tuple[str, ...], pairs: bool,
 ) -> None:  # fmt: skip
-    """Combinations with ordered items that have no meaning or are not built: one sentence each."""
-    if se not in ERRORS:
+    """Combinations with ordered items that have no meaning or are not built: one sentence each. pairs says
+    that the estimator is the pairwise likelihood."""
+    errors = OF_PAIRS if pairs else ERRORS
+    if se not in errors:
         raise SpecError(
-            f"The engine cannot give ordered items se='{se}' yet. {did_you_mean(se, ERRORS, noun='choices')}"
+            f"The engine cannot give ordered items se='{se}' yet. {did_you_mean(se, errors, noun='choices')}"
         )
     for test in tests:
         if test not in TESTS:
             near = did_you_mean(test, TESTS, noun="choices")
             raise SpecError(f"The engine cannot give ordered items test='{test}' yet. {near}")
-    if any(i.kind != "expected" for i in information):
+    if not pairs and any(i.kind != "expected" for i in information):
         raise SpecError("Ordered items have information='expected' only yet. Leave it out.")
     if likelihood != "normal":
         raise SpecError(

@@ -83,7 +83,7 @@ def _cells(h: Array, k: Array, rho: Array) -> Array:
     return np.maximum(np.diff(np.diff(values, axis=-1), axis=-2), 0.0)
 
 
-def _cell_slopes(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
+def cell_slopes(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
     """First and second derivative of the cells' probabilities in ρ."""
     inside = np.isfinite(h) & np.isfinite(k)
     a, b = np.where(np.isfinite(h), h, 0.0), np.where(np.isfinite(k), k, 0.0)
@@ -101,7 +101,7 @@ def _table_terms(counts: Array, h: Array, k: Array) -> Terms:
     def terms(rho: Array) -> tuple[Array, Array, Array]:
         wide = rho.reshape(-1, *(1 for _ in axes))
         chance = np.maximum(_cells(h, k, wide), LEAST)
-        first, second = _cell_slopes(h, k, wide)
+        first, second = cell_slopes(h, k, wide)
         ratio = first / chance
         return (
             (counts * np.log(chance)).sum(axis=axes),
@@ -181,10 +181,10 @@ def polychoric_of_tables(
     rho = maximize(_table_terms(_filled(counts, used_first, used_second), h, k), _start(counts))
     wide = rho[:, None, None]
     chance = np.maximum(_cells(h, k, wide), LEAST)
-    score = np.where(counts > 0, _cell_slopes(h, k, wide)[0] / chance, 0.0)
+    score = np.where(counts > 0, cell_slopes(h, k, wide)[0] / chance, 0.0)
     weighted = counts * score / chance
-    of_first = _threshold_slopes(first, second, rho)
-    of_second = _threshold_slopes(second, first, rho)
+    of_first = threshold_slopes(first, second, rho)
+    of_second = threshold_slopes(second, first, rho)
     return (
         TableFit(rho, score, (counts * score**2).sum(axis=(1, 2))),
         (of_first * (weighted[:, :-1] - weighted[:, 1:])).sum(axis=2),
@@ -192,7 +192,7 @@ def polychoric_of_tables(
     )
 
 
-def _threshold_slopes(own: Array, other: Array, rho: Array) -> Array:
+def threshold_slopes(own: Array, other: Array, rho: Array) -> Array:
     """∂ of the cells' probabilities in a threshold of the one variable (r, K − 1, K): below it, + this."""
     inner = np.where(np.isfinite(own[:, 1:-1]), own[:, 1:-1], 0.0)[:, :, None]
     dense = np.where(np.isfinite(own[:, 1:-1]), phi(own[:, 1:-1]), 0.0)[:, :, None]
@@ -240,7 +240,7 @@ def _by_row(
     rho = maximize(_table_terms(counts, h, k), start)
     wide = rho[:, None, None, None]
     chance = np.maximum(_cells(h, k, wide), LEAST)[..., 0, 0]
-    score = np.where(both, _cell_slopes(h, k, wide)[0][..., 0, 0] / chance, 0.0)
+    score = np.where(both, cell_slopes(h, k, wide)[0][..., 0, 0] / chance, 0.0)
     cross: list[list[Array]] = [[], []]
     for own, (mine, other), chosen in ((0, (h, k), first), (1, (k, h), second)):
         ends, others = mine.reshape(*both.shape, 2), other.reshape(*both.shape, 2)
