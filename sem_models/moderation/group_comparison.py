@@ -33,8 +33,9 @@ MANY = 50
 class GroupModeration(Probing):
     """Paths and latent means compared between observed groups, on top of a ladder of invariance.
 
-    The paths are those of the metric level (equal loadings), where unstandardized paths are comparable, the
-    means those of the scalar level (equal intercepts too); of the partial levels where the full ones failed.
+    The paths are those of the metric level (equal loadings; of ordered items thresholds too), where
+    unstandardized paths are comparable, the means those of the scalar level (equal intercepts too); of the
+    partial levels where the full ones failed.
     """
 
     invariance: Invariance
@@ -132,7 +133,7 @@ def compare_groups(
     *,
     moderator: str | None = None,
     reference_group: str | None = None,
-    levels: Sequence[str | Mapping[str, Any]] = ("configural", "metric", "scalar", "strict"),
+    levels: Sequence[str | Mapping[str, Any]] | None = None,
     partial: bool = True,
     **options: Any,
 ) -> GroupModeration:

@@ -59,7 +59,7 @@ def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> I
     typed: set[str] = set()
     if frame is not None:
         types = zip(frame.columns, frame.dtypes.tolist(), strict=True)
-        typed = {name for name, dtype in types if _is_ordered(dtype)}
+        typed = {name for name, dtype in types if is_ordered(dtype)}
     if not (stated or typed) and isinstance(ordered, bool | tuple) and not ordered:
         return NO_ITEMS  # nearly every fit
     variables = classify(syntax)
@@ -103,7 +103,7 @@ def _named(ordered: Any, endogenous: Sequence[str], exogenous: Sequence[str]) ->
     return set(names)
 
 
-def _is_ordered(dtype: Any) -> bool:
+def is_ordered(dtype: Any) -> bool:
     return isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
 
 
