@@ -19,6 +19,7 @@ _PUBLIC = {
     "moderate": "sem_models.moderation.moderate",
     "probe": "sem_models.moderation.probing.probe",
     "masem": "sem_models.findings.masem",
+    "merge_categories": "sem_models.observed.merged_categories",
     "mentions": "sem_models.findings.mentions",
     "necessity": "sem_models.findings.necessity",
     "scorecard": "sem_models.findings.scorecard",
@@ -28,6 +29,7 @@ _PUBLIC = {
     "profiles": "sem_models.findings.profiles",
     "trade_off": "sem_models.findings.trade_off",
     "what_if": "sem_models.findings.what_if",
+    "compare_treatment": "sem_models.findings.treatment",
     "replicate": "sem_models.findings.replication",
     "synthesize": "sem_models.findings.replication",
     "waves": "sem_models.moderation.waves",
@@ -49,12 +51,14 @@ __all__ = [
     "SpecError",
     "__version__",
     "catalogue_names",
+    "compare_treatment",
     "fit",
     "invariance",
     "load",
     "load_fit",
     "masem",
     "mentions",
+    "merge_categories",
     "moderate",
     "necessity",
     "pool_correlations",
@@ -82,6 +86,7 @@ if TYPE_CHECKING:
     from sem_models.findings.replication import replicate, synthesize
     from sem_models.findings.scorecard import scorecard
     from sem_models.findings.trade_off import trade_off
+    from sem_models.findings.treatment import compare_treatment
     from sem_models.findings.what_if import what_if
     from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
@@ -90,6 +95,7 @@ if TYPE_CHECKING:
     from sem_models.moderation.moderate import moderate
     from sem_models.moderation.probing.probe import probe
     from sem_models.moderation.waves import waves
+    from sem_models.observed.merged_categories import merge_categories
     from sem_models.storage.files import load_fit
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.inference.header import Header
 from sem_models.inference.result import Fit
-from sem_models.moderation.groups import Invariance, invariance
+from sem_models.moderation.groups import USUAL, Invariance, invariance
 from sem_models.moderation.latent_means import latent_means
 from sem_models.moderation.path_tests import LEVEL, path_differences, path_tests, reference
 from sem_models.moderation.probing.probe import Probing
@@ -133,7 +133,7 @@ def compare_groups(
     *,
     moderator: str | None = None,
     reference_group: str | None = None,
-    levels: Sequence[str | Mapping[str, Any]] | None = None,
+    levels: Sequence[str | Mapping[str, Any]] = USUAL,
     partial: bool = True,
     **options: Any,
 ) -> GroupModeration:

@@ -30,6 +30,8 @@ LADDER: dict[str, tuple[str, ...]] = {
 }
 """What is held equal at each level (Meredith, 1993; Vandenberg & Lance, 2000)."""
 
+USUAL = tuple(LADDER)
+
 LADDER_OF_ITEMS: dict[str, tuple[str, ...]] = {
     "configural": (),
     "thresholds": ("thresholds",),
@@ -131,7 +133,7 @@ def invariance(
     data: Any = None,
     *,
     group: str | None = None,
-    levels: Sequence[str | Mapping[str, Any]] | None = None,
+    levels: Sequence[str | Mapping[str, Any]] = USUAL,
     partial: bool = False,
     **options: Any,
 ) -> Invariance:
@@ -144,9 +146,9 @@ def invariance(
     group : str
         Column with the groups (or covariance matrices by group in `sample_cov=`).
     levels : sequence
-        Level names, or dicts {"name", "group_equal", "group_partial"} for partial invariance. By default
-        configural, metric, scalar, strict; with ordered items configural, thresholds, metric (thresholds and
-        loadings), scalar, and under parameterization="theta" strict.
+        Level names, or dicts {"name", "group_equal", "group_partial"} for partial invariance. With ordered
+        items the usual ones are configural, thresholds, metric (thresholds and loadings), scalar, and under
+        parameterization="theta" strict.
     partial : bool
         Where a named level is not retained, give up equalities one after another, the largest score test
         first, until it is; two items of a construct stay equal. What follows builds on the partial level.
@@ -241,13 +243,13 @@ def _seem_ordered(data: Any, options: Mapping[str, Any]) -> bool:
 
 
 def _ladder(
-    levels: Sequence[str | Mapping[str, Any]] | None, options: Mapping[str, Any], *, items: bool
+    levels: Sequence[str | Mapping[str, Any]], options: Mapping[str, Any], *, items: bool
 ) -> list[tuple[str, dict[str, Any]]]:
     """The levels asked for with what they hold equal, or the usual ones."""
     known = LADDER_OF_ITEMS if items else LADDER
-    if levels is None:
+    if tuple(levels) == USUAL and items:
         theta = str(options.get("parameterization", "")).lower() == "theta"
-        levels = [name for name in known if name != "strict" or theta or not items]
+        levels = [name for name in known if name != "strict" or theta]
     return [_level(entry, known) for entry in levels]
 
 
