@@ -95,6 +95,8 @@ def categorical_misfit(solved: Solved) -> CategoricalMisfit | None:
         return None
     if not solved.options.robust or not layout.ordered.all() or layout.n_covariates or not solved.df:
         return None
+    if _correlation_df(solved) <= 0:  # all that is tested are thresholds
+        return None
     cov, i, j = layout.parts[3], layout.first, layout.second
     at = projection(objective, point, sample)
     spreads = [gamma[cov, cov] for gamma in empirical_gamma(sample, solved.ram.exogenous, at.keep)]
