@@ -44,7 +44,10 @@ def missing_method(name: object) -> str:
     lower = str(name).lower()
     lower = ALIASES.get(lower, lower)
     if lower == "doubly.robust":
-        raise SpecError("The engine cannot treat missing answers by 'doubly.robust' yet. Use missing='fiml'.")
+        raise SpecError(
+            "The engine cannot treat missing answers by 'doubly.robust' yet. Use missing='fiml', or "
+            "'available.cases' with ordered items by estimator='PML'."
+        )
     if lower not in MISSING:
         raise SpecError(
             f"missing='{name}' is not available. {did_you_mean(lower, (*MISSING, *ALIASES), noun='choices')}"

@@ -152,6 +152,17 @@ def test_groups_are_fitted_apart_and_together() -> None:
     assert 0 < table["pvalue"].iloc[-1] < 1
 
 
+def test_indices_and_scores_see_what_is_left_out() -> None:
+    data = survey()
+    data["u5"] = np.where(np.arange(240) % 3 == 0, np.roll(data["u1"], 1), data["u1"])
+    fit = sm.fit(f"{MODEL} + u5", data, ordered=[*ITEMS, "u5"], estimator="PML")
+    index = fit.modification_indices(sort=True).iloc[0]
+    assert {index["lhs"], index["rhs"]} == {"u1", "u5"}
+    test = fit.score_tests(add="u1 ~~ u5")
+    assert test.pvalue < 0.001
+    assert fit.factor_scores().shape == (240, 1)
+
+
 def test_weights_and_clusters() -> None:
     data = survey().assign(w=1 + np.arange(240) % 3, c=np.arange(240))
     repeated = data.loc[np.repeat(data.index, data["w"])].reset_index(drop=True)
