@@ -21,6 +21,7 @@ _PUBLIC = {
     "multiverse": "sem_models.moderation.multiverse.run",
     "probe": "sem_models.moderation.probing.probe",
     "masem": "sem_models.findings.masem",
+    "merge_categories": "sem_models.observed.merged_categories",
     "mentions": "sem_models.findings.mentions",
     "necessity": "sem_models.findings.necessity",
     "scorecard": "sem_models.findings.scorecard",
@@ -31,6 +32,7 @@ _PUBLIC = {
     "trade_off": "sem_models.findings.trade_off",
     "tree": "sem_models.moderation.tree.grow",
     "what_if": "sem_models.findings.what_if",
+    "compare_treatment": "sem_models.findings.treatment",
     "replicate": "sem_models.findings.replication",
     "synthesize": "sem_models.findings.replication",
     "waves": "sem_models.moderation.waves",
@@ -53,12 +55,14 @@ __all__ = [
     "__version__",
     "alignment",
     "catalogue_names",
+    "compare_treatment",
     "fit",
     "invariance",
     "load",
     "load_fit",
     "masem",
     "mentions",
+    "merge_categories",
     "moderate",
     "multiverse",
     "necessity",
@@ -88,6 +92,7 @@ if TYPE_CHECKING:
     from sem_models.findings.replication import replicate, synthesize
     from sem_models.findings.scorecard import scorecard
     from sem_models.findings.trade_off import trade_off
+    from sem_models.findings.treatment import compare_treatment
     from sem_models.findings.what_if import what_if
     from sem_models.inference.contrasts import Contrast
     from sem_models.inference.result import Fit
@@ -99,6 +104,7 @@ if TYPE_CHECKING:
     from sem_models.moderation.probing.probe import probe
     from sem_models.moderation.tree.grow import tree
     from sem_models.moderation.waves import waves
+    from sem_models.observed.merged_categories import merge_categories
     from sem_models.storage.files import load_fit
 
 

@@ -44,7 +44,10 @@ def missing_method(name: object) -> str:
     lower = str(name).lower()
     lower = ALIASES.get(lower, lower)
     if lower == "doubly.robust":
-        raise SpecError("The engine cannot treat missing answers by 'doubly.robust' yet. Use missing='fiml'.")
+        raise SpecError(
+            "The engine cannot treat missing answers by 'doubly.robust' yet. Use missing='fiml', or "
+            "'available.cases' with ordered items by estimator='PML'."
+        )
     if lower not in MISSING:
         raise SpecError(
             f"missing='{name}' is not available. {did_you_mean(lower, (*MISSING, *ALIASES), noun='choices')}"
@@ -134,7 +137,7 @@ def refuse_rows(
             "Use missing='fiml'."
         )
     casewise = any(t.startswith("yuan.bentler") for t in tests) or se in ("robust.huber.white", "first.order")
-    if missing == "pairwise" and (discrepancy == "GLS" or casewise):
+    if missing == "pairwise" and discrepancy != "PML" and (discrepancy == "GLS" or casewise):
         raise SpecError(
             f"{estimator} cannot use pairwise moments, which have no likelihood by rows. "
             "Use estimator='ML' or 'MLM', or missing='fiml'."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Discrepancy = Literal["ML", "GLS", "ULS", "WLS", "DWLS"]
+Discrepancy = Literal["ML", "GLS", "ULS", "WLS", "DWLS", "PML"]
 SCALED_TESTS = (
     "satorra.bentler", "scaled.shifted", "mean.var.adjusted", "yuan.bentler.mplus", "yuan.bentler",
 )  # fmt: skip
@@ -40,8 +40,9 @@ ESTIMATORS: dict[str, Estimator] = {
     "WLSM": Estimator("DWLS", "robust.sem", "satorra.bentler"),
     "WLSMV": Estimator("DWLS", "robust.sem", "scaled.shifted"),
     "WLSMVS": Estimator("DWLS", "robust.sem", "mean.var.adjusted"),
+    "PML": Estimator("PML", "robust.huber.white", "mean.var.adjusted"),
 }
-LATER = ("PML", "FML")
+LATER = ("FML",)
 BOLLEN_STINE = "bollen.stine"
 STANDARD_ERRORS = (
     "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",

@@ -23,6 +23,13 @@ from sem_models.estimation.optimizer import Outcome, Solution, minimize
 from sem_models.estimation.options import Options, resolve
 from sem_models.estimation.ordinal_least_squares import ordinal_least_squares
 from sem_models.estimation.ordinal_starts import ordinal_start
+from sem_models.estimation.pairwise_likelihood import (
+    PairwiseLikelihood,
+    PairwisePoint,
+    pairwise_likelihood,
+    refuse_for_pairs,
+    settled,
+)
 from sem_models.estimation.starts import starting_point, starting_values
 from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import Fit
@@ -86,7 +93,8 @@ def fit(
     ordered : sequence of str, or True
         Items to be treated as ordered, True for all that are explained; columns of an ordered categorical
         type are so by themselves. With them "ML" means WLSMV: thresholds and polychoric correlations by
-        diagonally weighted least squares, `parameterization="delta"` or "theta".
+        diagonally weighted least squares, `parameterization="delta"` or "theta". estimator="PML" is the
+        pairwise likelihood, with `missing="pairwise"` or "available.cases".
     group_equal, group_partial : sequence of str
         Parameter families equal across groups ("loadings", "intercepts", …) and the exceptions ("x3~1").
     sample_cov, sample_mean, sample_nobs
@@ -147,7 +155,9 @@ def fit(
         if options.get("std_ov") is True:
             frame = standardized_columns(frame, [v for v in observed if v not in exogenous], group)
         sample = sample_of_items(
-            frame, observed, items, missing=resolved.missing, group=group, exogenous=exogenous
+            frame, observed, items, missing=resolved.missing, group=group, exogenous=exogenous,
+            sampling_weights=resolved.rows.sampling_weights,
+            normalization=resolved.rows.sampling_weights_normalization, cluster=resolved.rows.cluster,
         ) if items else sample_from_data(
             frame, (*observed, *aux), missing=resolved.missing, group=group, exogenous=exogenous,
             has_means=resolved.table.meanstructure, sampling_weights=resolved.rows.sampling_weights,
@@ -169,7 +179,10 @@ def fit(
         sample = sample_from_moments(
             sample_cov, sample_nobs, observed, sample_mean=sample_mean, rescale=resolved.sample_cov_rescale
         )
-    if not sample.unbiased and (resolved.likelihood == "wishart" or resolved.discrepancy != "ML"):
+    of_pairs = resolved.discrepancy == "PML"
+    if of_pairs:
+        sample = sample.with_whole_rows()
+    elif not sample.unbiased and (resolved.likelihood == "wishart" or resolved.discrepancy != "ML"):
         sample = sample.with_unbiased_moments()
     if engine == "semopy":
         from sem_models.estimation.semopy_engine import solve_with_semopy
@@ -205,7 +218,7 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     objective: NormalTheory | LeastSquares = complete
     if held:
         return _solve_held(table, sample, options, complete, begin, held, limits)
-    if options.discrepancy != "ML":
+    if options.discrepancy != "ML" and options.discrepancy != "PML":
         objective = least_squares(ram, sample, options.discrepancy)
         solution = minimize(objective, begin.params, **limits)
     elif not sample.complete:
@@ -242,7 +255,10 @@ def solve_ordinal(
     table: ParameterTable, ram: RamModel, sample: Sample, options: Options, start: np.ndarray | None
 ) -> Solved:
     """The same for ordered items, from thresholds and correlations of latent responses."""
-    objective = ordinal_least_squares(ram, sample, options.discrepancy)
+    of_pairs = options.discrepancy == "PML"
+    if of_pairs:
+        refuse_for_pairs(sample)
+    objective = ordinal_least_squares(ram, sample, "DWLS" if of_pairs else options.discrepancy)
     begin = objective.at(ordinal_start(table, ram, sample) if start is None else start)
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
@@ -251,16 +267,30 @@ def solve_ordinal(
         moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
         check_identified(objective, table, begin, objective.information(begin), moments, held, cov=sample.cov)
     limits: dict[str, Any] = {"n_rows": sample.n, "max_iterations": options.max_iterations}
+    if of_pairs:
+        near = minimize(objective, begin, **limits).point if start is None and not held else begin
+        objective = pairwise_likelihood(ram, sample, available=options.missing == "available.cases")
+        begin = objective.at((near or begin).params) or objective.at(begin.params)
+        if begin is None:
+            raise SpecError(Outcome.BAD_START.value)
     if held:
         found = minimize_constrained(objective, ram, begin, held, **limits)
         along, params = on_the_constraints(found, ram)
         objective = replace(objective, ram=along)
         solution = replace(found.solution, point=objective.at(params), gradient=np.zeros(along.n_params))
         kept = trail.with_trail(solution, (trail.HELD, solution))
-        return Solved(table, along, sample, options, objective, kept)
+        return _settled(Solved(table, along, sample, options, objective, kept))
     solution = minimize(objective, begin, **limits)
     kept = trail.with_trail(solution, (trail.FROM_MOMENTS if start is None else trail.GIVEN, solution))
-    return Solved(table, ram, sample, options, objective, kept)
+    return _settled(Solved(table, ram, sample, options, objective, kept))
+
+
+def _settled(solved: Solved) -> Solved:
+    """Of a pairwise likelihood, with what errors and tests take from the solution."""
+    if not isinstance(solved.objective, PairwiseLikelihood) or not isinstance(solved.point, PairwisePoint):
+        return solved
+    objective, sample = settled(solved.objective, solved.point, solved.sample)
+    return replace(solved, objective=objective, sample=sample)
 
 
 def _solve_held(
@@ -271,7 +301,7 @@ def _solve_held(
     ram = complete.ram
     objective: NormalTheory | LeastSquares = complete
     point = begin
-    if options.discrepancy != "ML":
+    if options.discrepancy != "ML" and options.discrepancy != "PML":
         objective = least_squares(ram, sample, options.discrepancy)
         point = objective.at(begin.params)
     elif not sample.complete:

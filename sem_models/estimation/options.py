@@ -49,6 +49,7 @@ from sem_models.estimation.ordinal_options import (
     defaults_of,
     estimator_of_items,
     parameterization,
+    refuse_design_of_items,
     refuse_for_items,
     refuse_rows_of_items,
 )
@@ -245,13 +246,19 @@ def resolve(
             f"engine='{engine}' is unknown. {did_you_mean(engine, ('native', 'semopy'), noun='engines')}"
         )
     rows = data_options(given)
+    asked_missing = str(missing).lower()
     missing = missing_method(missing)
     if items:
         refuse_rows_of_items(rows, missing)
     estimator = estimator_of_items(_estimator(estimator), items=bool(items))
     check_conditional(given, items=bool(items))
     named = estimator
-    estimator = estimator_for(estimator, ESTIMATORS[estimator].discrepancy, rows)
+    if items:
+        refuse_design_of_items(estimator, rows)
+    else:
+        estimator = estimator_for(estimator, ESTIMATORS[estimator].discrepancy, rows)
+    if estimator == "PML" and asked_missing == "available.cases":
+        missing = asked_missing  # whose incomplete pairs count by the answer they have
     full = missing in ("fiml", "fiml.x")
     defaults = defaults_of(estimator, items=bool(items))
     if missing in TWO_STAGE:
@@ -260,15 +267,18 @@ def resolve(
     se = _default(given.get("se"), defaults.se).replace("-", ".").replace("_", ".")
     se = SE_NAMES.get(se, se)
     if items and se == "robust":
-        se = "robust.sem"
+        se = "robust.huber.white" if estimator == "PML" else "robust.sem"
     if se == "robust":
         se = "robust.huber.white" if full or estimator == "MLR" else "robust.sem"
-    se = clustered_errors(_one_of("se", se, STANDARD_ERRORS), rows)
+    se = _one_of("se", se, STANDARD_ERRORS)
+    if not (items and estimator == "WLS"):  # whose weights are the clusters' own
+        se = clustered_errors(se, rows)
     tests = _tests(given.get("test"), defaults.test)
     likelihood = _one_of("likelihood", _default(given.get("likelihood"), "normal"), ("normal", "wishart"))
     _refuse_combinations(estimator, defaults.discrepancy, full, se, tests, likelihood)
     refuse_rows(
-        rows, estimator=estimator, discrepancy=defaults.discrepancy, missing=missing, se=se, tests=tests,
+        replace(rows, cluster=None, sampling_weights=None) if items and missing != "listwise" else rows,
+        estimator=estimator, discrepancy=defaults.discrepancy, missing=missing, se=se, tests=tests,
         likelihood=likelihood, engine=engine,
     )  # fmt: skip
     needs_observed = full or se in ("robust.huber.white", "robust.cluster")
@@ -315,7 +325,7 @@ def resolve(
     if items:
         refuse_for_items(
             se=se, tests=tests, information=(for_errors, for_tests), likelihood=likelihood, engine=engine,
-            std_ov=given.get("std_ov") is True, effect_coding=effect_coding,
+            std_ov=given.get("std_ov") is True, effect_coding=effect_coding, pairs=estimator == "PML",
         )  # fmt: skip
     return Options(
         estimator, defaults.discrepancy, missing, se, tests, for_errors.kind, model_type, group,
@@ -353,7 +363,7 @@ def _refuse_combinations(
             "Use estimator='MLR' (or 'ML') with missing='fiml', or missing='listwise'."
         )
     casewise = bool(set(YUAN_BENTLER) & set(tests)) or se in ("robust.huber.white", "first.order")
-    if discrepancy != "ML" and casewise:
+    if discrepancy not in ("ML", "PML") and casewise:
         raise SpecError(
             f"{estimator} has no casewise likelihood. Use se='robust.sem' and test='satorra.bentler', "
             "or estimator='MLR'."

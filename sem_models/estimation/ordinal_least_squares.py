@@ -8,7 +8,7 @@ scalings are parameters under delta and 1/√diag Σ under theta.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,26 +44,14 @@ class OrdinalLeastSquares(LeastSquares):
     def at(self, params: Array) -> OrdinalPoint | None:
         """The point at `params`; None where I − A is singular or a latent response has no variance."""
         free = self.ram.free_values(params)
-        part = self._part
         try:
             at = kernels.implied(*self.ram.matrices(free), self.ram.n_observed, self.ram.places.sources)
         except np.linalg.LinAlgError:
             return None
-        given = given_covariates(self.ram, at)
         tau, scale = self.ram.scales(free)
-        variance = np.diagonal(given.sigma, axis1=-2, axis2=-1)[:, part.y]
-        if part.theta:
-            if (variance[:, part.layout.ordered] <= 0).any():
-                return None
-            scale = np.where(part.layout.ordered, 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0)), 1.0)
-        residual = self.moments - statistics(part, given, tau, scale)
-        weighted = times(self.weight, residual[..., None])[..., 0]
-        value = 0.5 * (self.share * (residual * weighted).sum(axis=1)).sum()
-        if not np.isfinite(value):
-            return None
-        return OrdinalPoint(
-            params, free, at, residual, weighted, np.asarray(value), given, tau, scale, self.ram
-        )
+        point = ordinal_point(self.ram, params, free, at, tau, scale, self.moments, self.weight)
+        value = 0.5 * (self.share * (point.residual * point.weighted).sum(axis=1)).sum()
+        return replace(point, value=np.asarray(value)) if np.isfinite(value) else None
 
     @property
     def _part(self) -> OrdinalPart:
@@ -85,6 +73,24 @@ class OrdinalLeastSquares(LeastSquares):
         if observed and (self._part.theta or not self._part.passed):
             by_slot = by_slot + _bend(self.ram, point, slopes, -self.share[:, None] * point.weighted)
         return self.ram.to_row_pairs(by_slot)
+
+
+def ordinal_point(
+    ram: RamModel, params: Array, free: Array, at: kernels.Implied, tau: Array, scale: Array, moments: Array,
+    weight: Array,
+) -> OrdinalPoint:  # fmt: skip
+    """The point from its moments, thresholds and scalings; residuals are NaN where, under theta, a latent
+    response has no variance."""
+    part = ram.ordinal
+    assert part is not None
+    given = given_covariates(ram, at)
+    if part.theta:
+        variance = np.diagonal(given.sigma, axis1=-2, axis2=-1)[:, part.y]
+        root = 1.0 / np.sqrt(np.where(variance > 0, variance, np.nan))
+        scale = np.where(part.layout.ordered, root, 1.0)
+    residual = moments - statistics(part, given, tau, scale)
+    weighted = times(weight, residual[..., None])[..., 0]
+    return OrdinalPoint(params, free, at, residual, weighted, np.asarray(np.nan), given, tau, scale, ram)
 
 
 def given_covariates(ram: RamModel, at: kernels.Implied) -> kernels.Implied:
@@ -320,11 +326,13 @@ def ordinal_least_squares(ram: RamModel, sample: Sample, kind: str) -> OrdinalLe
             )
         weight = 1.0 / diagonal
     else:
-        for label, rows in zip(sample.groups, sample.counts, strict=True):
+        counts = [r.n_clusters for r in sample.rows or ()] if sample.clustered else sample.counts
+        unit = "clusters" if sample.clustered else "rows"
+        for label, rows in zip(sample.groups, counts, strict=True):
             if rows <= moments.layout.size:
                 where = f" in group '{label}'" if label else ""
                 raise DataError(
-                    f"WLS needs more rows than statistics: {rows} rows{where} for {moments.layout.size} "
+                    f"WLS needs more {unit} than statistics: {rows} {unit}{where} for {moments.layout.size} "
                     "thresholds and correlations. Use WLSMV, which needs only their variances, or fewer "
                     "items."
                 )

@@ -10,12 +10,14 @@ from sem_models.estimation.data_options import DataOptions
 from sem_models.estimation.estimators import ESTIMATORS, SCALED_TESTS, Estimator
 from sem_models.estimation.information import Information
 
-FOR_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "WLS", "ULSMV", "ULSM", "ULSMVS", "ULS")
-ONLY_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS")
+FOR_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "WLS", "ULSMV", "ULSM", "ULSMVS", "ULS", "PML")
+ONLY_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "PML")
 """Estimators for ordered items, and those that are not built for continuous variables alone."""
 
-ERRORS = ("standard", "robust.sem", "none")
+ERRORS = ("standard", "robust.sem", "robust.cluster.sem", "bootstrap", "none")
 TESTS = ("standard", *(t for t in SCALED_TESTS if t != "yuan.bentler.mplus"))
+OF_PAIRS = ("standard", "robust.huber.white", "robust.cluster", "bootstrap", "none")
+"""Errors of the pairwise likelihood."""
 PARAMETERIZATIONS = ("delta", "theta")
 
 
@@ -80,30 +82,41 @@ def refuse_rows_of_items(rows: DataOptions, missing: str) -> None:
     if missing not in ("listwise", "pairwise"):
         raise SpecError(
             f"Ordered items have no likelihood of incomplete rows by missing='{missing}' yet. Use missing="
-            "'pairwise' (valid if answers are missing completely at random), or treat the items as "
+            "'pairwise', or estimator='PML' with missing='available.cases' (both valid if answers are missing "
+            "completely at random), or treat the items as continuous."
+        )
+    if rows.aux:
+        raise SpecError(
+            "The engine cannot combine ordered items with aux= yet. Leave it out, or treat the items as "
             "continuous."
         )
-    if rows.design or rows.aux:
+
+
+def refuse_design_of_items(estimator: str, rows: DataOptions) -> None:
+    """Weights and clusters need errors that know of them: robust ones, or WLS, which weighs by their Γ."""
+    if rows.design and estimator in ("DWLS", "ULS"):
         raise SpecError(
-            f"The engine cannot combine ordered items with {rows.design or 'aux='} yet. Leave it out, or "
-            "treat the items as continuous."
+            f"{rows.design} needs robust errors, and {estimator} has plain ones. Use estimator="
+            f"'{'WLSMV' if estimator == 'DWLS' else 'ULSMV'}'."
         )
 
 
 def refuse_for_items(
     *, se: str, tests: tuple[str, ...], information: tuple[Information, Information], likelihood: str,
-    engine: str, std_ov: bool, effect_coding: tuple[str, ...],
+    engine: str, std_ov: bool, effect_coding: tuple[str, ...], pairs: bool,
 ) -> None:  # fmt: skip
-    """Combinations with ordered items that have no meaning or are not built: one sentence each."""
-    if se not in ERRORS:
+    """Combinations with ordered items that have no meaning or are not built: one sentence each. pairs says
+    that the estimator is the pairwise likelihood."""
+    errors = OF_PAIRS if pairs else ERRORS
+    if se not in errors:
         raise SpecError(
-            f"The engine cannot give ordered items se='{se}' yet. {did_you_mean(se, ERRORS, noun='choices')}"
+            f"The engine cannot give ordered items se='{se}' yet. {did_you_mean(se, errors, noun='choices')}"
         )
     for test in tests:
         if test not in TESTS:
             near = did_you_mean(test, TESTS, noun="choices")
             raise SpecError(f"The engine cannot give ordered items test='{test}' yet. {near}")
-    if any(i.kind != "expected" for i in information):
+    if not pairs and any(i.kind != "expected" for i in information):
         raise SpecError("Ordered items have information='expected' only yet. Leave it out.")
     if likelihood != "normal":
         raise SpecError(

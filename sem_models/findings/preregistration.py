@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sem_models.errors import DataError, SpecError
-from sem_models.findings.scorecard import DEFAULTS, Scorecard
+from sem_models.findings.scorecard import Scorecard, with_defaults
 from sem_models.model.parts import Rules
 from sem_models.model.spec import ModelSpec, load
 
@@ -85,7 +85,7 @@ def preregister(
     content = {
         "specification": json.loads(spec.model_dump_json(exclude={"extends"}, exclude_defaults=True)),
         "rules": rules_of(spec, rules).model_dump(mode="json"),
-        "options": {**DEFAULTS, **options},
+        "options": with_defaults(options),
         "interactions": dict(interactions or {}),
         "engine": {"version": __version__},
     }

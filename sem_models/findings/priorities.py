@@ -264,6 +264,12 @@ def priorities(
         a residual variance that is not positive (weights "regression").
     """
     solved = fit.solved
+    if solved.sample.ordinal is not None:
+        raise SpecError(
+            "Performance is a mean of answers on their scale, and this fit sees ordered items as latent "
+            "responses, which have none. Fit the items as continuous for the map (without ordered=, "
+            "estimator='MLR')."
+        )
     if weights not in ("regression", "loadings", "equal"):
         raise SpecError(
             f"weights='{weights}' is unknown. "

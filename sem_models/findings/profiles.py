@@ -21,7 +21,7 @@ from scipy.special import ndtr, ndtri
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.fit import fit
 from sem_models.findings.fits import controls_beside, numeric_frame
-from sem_models.findings.scorecard import DEFAULTS
+from sem_models.findings.scorecard import with_defaults
 from sem_models.inference.header import Header
 from sem_models.model.parts import Moderation
 from sem_models.model.spec import ModelSpec, load
@@ -135,7 +135,7 @@ def profiles(
     """
     spec = load(spec)
     frame = numeric_frame(data)
-    settings = {**DEFAULTS, **options}
+    settings = with_defaults(options)
     moderations = _usable(spec, frame, outcome)
     known = list(dict.fromkeys(m.predictor for m in moderations))
     chosen = tuple(known if levers is None else levers)

@@ -32,6 +32,14 @@ COLUMNS = [
     "toward_lower", "toward_upper",
 ]  # fmt: skip
 DEFAULTS: dict[str, Any] = {"estimator": "MLR", "missing": "fiml"}
+OF_ITEMS: dict[str, Any] = {"estimator": "WLSMV", "missing": "pairwise"}
+
+
+def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the fits, estimator and missing filled in; with ordered items those that go with them."""
+    named = options.get("ordered", ())
+    items = named is True or (named not in (None, False) and len(tuple(named)) > 0)
+    return {**(OF_ITEMS if items else DEFAULTS), **options}
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,7 @@ def scorecard(
     interactions : mapping, optional
         Options of `sm.moderate` for claims about interactions, such as {"method": "lms"}.
     **options
-        Of `sm.fit`; estimator="MLR" and missing="fiml" unless given.
+        Of `sm.fit`; estimator="MLR" and missing="fiml" unless given, "WLSMV" and "pairwise" with ordered=.
 
     Raises
     ------
@@ -123,7 +131,7 @@ def scorecard(
         )
     judged_by = rules_of(spec, rules)
     frame = numeric_frame(data)
-    fits = ClaimFits.of(spec, frame, {**DEFAULTS, **options}, dict(interactions or {}))
+    fits = ClaimFits.of(spec, frame, with_defaults(options), dict(interactions or {}))
     plain = fits.plain()
     found: dict[str, tuple[Evidence, Judgement]] = {}
     parts = [(claim, part) for claim in spec.claims for part in claim.parts if part.effect != "any"]

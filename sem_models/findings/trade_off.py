@@ -34,6 +34,10 @@ ELLIPSE = 0.95
 """Share of the customers inside the ellipse that counts as the data's support."""
 
 
+OF_RESPONSES = "Items are ordered: a point is a standard deviation of the marker item's latent response."
+"""What the unit of a construct is where its items have no numbers."""
+
+
 @dataclass(frozen=True)
 class TradeOff:
     """How `gives` is compensated by `takes` for the same `outcome`; see `trade_off`."""
@@ -46,6 +50,10 @@ class TradeOff:
     bootstrap: int
     seed: int | None
 
+    @property
+    def _ordered(self) -> bool:
+        return self.fit.solved.sample.ordinal is not None
+
     @cached_property
     def _rates(self) -> pd.DataFrame:
         rows = []
@@ -53,9 +61,10 @@ class TradeOff:
             for scale in ("points", "sd"):
                 top, bottom, cov = self._pair(g, scale)
                 found = fieller_set(top, bottom, cov, self._half)
+                units = OF_RESPONSES if scale == "points" and self._ordered else ""
                 rows.append(
                     (label, scale, bottom, top, top / bottom if bottom else np.nan, found.lower, found.upper,
-                     found.kind, *self._drawn(g, scale), found.note)
+                     found.kind, *self._drawn(g, scale), " ".join(filter(None, (found.note, units))))
                 )  # fmt: skip
         columns = ["group", "scale", f"effect_{self.takes}", f"effect_{self.gives}", "rate", "ci_lower",
                    "ci_upper", "set", "boot_lower", "boot_upper", "note"]  # fmt: skip
@@ -123,9 +132,10 @@ class TradeOff:
         """Iso-value lines over the support of the data."""
         from sem_models.charts.trade_off import iso_value
 
+        units = f"\n{OF_RESPONSES}" if self._ordered else ""
         return iso_value(
             self.iso_value(), self.rates(), takes=self.takes, gives=self.gives, outcome=self.outcome,
-            subtitle=self.fit.header.line(), **options,
+            subtitle=f"{self.fit.header.line()}{units}", **options,
         )  # fmt: skip
 
     def __repr__(self) -> str:

@@ -19,7 +19,9 @@ from sem_models.estimation.optimizer import Outcome
 from sem_models.inference.effects import effects
 from sem_models.inference.intervals import KINDS, IntervalKind, intervals, jackknife_acceleration
 from sem_models.inference.jackknife import jackknife
-from sem_models.inference.refits import Draws, batchable, batched, one_by_one, refitter
+from sem_models.inference.ordinal_refits import batched_items, items_batchable
+from sem_models.inference.ordinal_variances import derives_residuals
+from sem_models.inference.refits import Draws, batchable, batched, one_by_one, refitter, row_values
 from sem_models.inference.replicates import Replicates, effect_replicates, row_replicates
 from sem_models.inference.resampling import Kind
 from sem_models.inference.standardized import Metric
@@ -54,9 +56,11 @@ class Bootstrap:
 
     @cached_property
     def n_inadmissible(self) -> int:
-        """Replicates in which the variance of a free parameter is negative."""
+        """Replicates in which the variance of a free parameter, or of an ordered item's residual, is
+        negative."""
         rows = self.solved.table.rows
-        variances = [i for i, r in enumerate(rows) if r.op == "~~" and r.lhs == r.rhs and r.free]
+        derived = derives_residuals(self.solved.ram)
+        variances = [i for i, r in enumerate(rows) if r.op == "~~" and r.lhs == r.rhs and (r.free or derived)]
         return int((self._rows("raw")[:, variances] < 0).any(axis=1).sum())
 
     def vcov(self) -> Array:
@@ -122,7 +126,7 @@ class Bootstrap:
     def __repr__(self) -> str:
         return f"<Bootstrap: {self.line()}>"
 
-    def _rows(self, metric: str) -> Array:
+    def _rows(self, metric: Metrics) -> Array:
         return row_replicates(self.solved.table, self.solved.ram, self.draws.replicates, metric)
 
     def _table(self, metric: Metrics, name: str, interval: IntervalKind, level: float) -> pd.DataFrame:
@@ -170,9 +174,10 @@ class Bootstrap:
 def bootstrap(solved: Solved, n: int, kind: Kind, seed: int | None, *, progress: bool = True) -> Bootstrap:
     """Refit the model n times on resampled rows (within groups), or on normal samples of the model.
 
-    Maximum likelihood runs in batches, with missing answers too; other estimators and constraints that bend
-    are refitted one by one. Clusters are drawn whole; weights go with their rows. Raises SpecError or
-    DataError for what cannot be resampled, ConvergenceError where fewer than ten refits converged.
+    Maximum likelihood runs in batches, with missing answers too, and so do ordered items by diagonally
+    weighted or unweighted least squares; other estimators and constraints that bend are refitted one by one.
+    Clusters are drawn whole; weights go with their rows. Raises SpecError or DataError for what cannot be
+    resampled, ConvergenceError where fewer than ten refits converged.
     """
     kinds = get_args(Kind)
     if kind not in kinds:
@@ -185,12 +190,12 @@ def bootstrap(solved: Solved, n: int, kind: Kind, seed: int | None, *, progress:
         )
     _check_rows(solved, kind)
     rng = np.random.default_rng(seed)
-    again = refitter(solved)
-    draws = (
-        batched(solved, n, kind, rng, progress)
-        if batchable(solved)
-        else one_by_one(solved, n, kind, rng, again, progress)
-    )
+    if items_batchable(solved):
+        draws = batched_items(solved, n, rng, progress)
+    elif batchable(solved):
+        draws = batched(solved, n, kind, rng, progress)
+    else:
+        draws = one_by_one(solved, n, kind, rng, refitter(solved), progress)
     if len(draws.statistic) < 10:
         raise ConvergenceError(
             f"Only {len(draws.statistic)} of {n} refits converged. The model is too large for these data; "
@@ -202,11 +207,13 @@ def bootstrap(solved: Solved, n: int, kind: Kind, seed: int | None, *, progress:
 def _check_rows(solved: Solved, kind: Kind) -> None:
     sample = solved.sample
     if sample.ordinal is not None:
-        raise SpecError(
-            "The engine has no bootstrap of ordered items yet. Their standard errors come from the "
-            "asymptotic "
-            "covariance of the correlations."
-        )
+        if kind != "ordinary":
+            raise SpecError(
+                f"type='{kind}' is built for continuous variables; answers to ordered items cannot be moved "
+                "so that a model holds in them. Use type='ordinary', and the scaled test of the fit."
+            )
+        row_values(solved)
+        return
     if sample.rows is None and kind != "parametric":
         raise DataError(
             "The bootstrap draws rows, and this fit has only moments. Fit from the raw data, or use "

@@ -11,6 +11,7 @@ from sem_models.errors import SpecError
 from sem_models.estimation.information import Information
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
+from sem_models.estimation.pairwise_likelihood import PairwiseLikelihood
 from sem_models.inference.information import parameter_information, parameter_meat
 from sem_models.inference.scaled_tests import empirical_gamma, normal_gamma, projection, sandwich
 from sem_models.model.ram import Array
@@ -56,7 +57,10 @@ def parameter_covariance(
     reduction = objective.ram.reduction
     curve = parameter_information(objective, point, sample, information)
     meat = None
-    if scores or se in ("robust.huber.white", "robust.cluster", "first.order"):
+    of_pairs = isinstance(objective, PairwiseLikelihood)
+    if of_pairs and se in ("robust.huber.white", "robust.cluster"):
+        se, information = "robust.sem", Information("observed")  # Γ holds the scores' cross-products
+    elif scores or se in ("robust.huber.white", "robust.cluster", "first.order"):
         _need_rows(sample)
         assert isinstance(objective, NormalTheory)
         assert isinstance(point, Point)
@@ -70,7 +74,7 @@ def parameter_covariance(
         middle = inverse @ meat @ inverse
     elif se in FROM_MOMENTS:
         at = projection(objective, point, sample, information)
-        if information.exact:
+        if information.exact or of_pairs:
             at = replace(at, inverse=np.asarray(np.linalg.pinv(curve, hermitian=True), dtype=np.float64))
         empirical = se != "robust.sem.nt"
         if empirical:

@@ -120,6 +120,8 @@ def score_spread(solved: Solved, entries: Sequence[Entry]) -> Array | None:
     """
     se = solved.options.se
     by_case = se in ("robust.huber.white", "robust.cluster")
+    if solved.options.discrepancy == "PML" and by_case:
+        by_case, se = False, "robust.sem"  # Γ holds the cross-products of the rows' scores
     if solved.sample.rows is None or not (by_case or (se in FROM_MOMENTS and se != "robust.sem.nt")):
         return None
     ram = extend(solved.ram, entries)

@@ -382,7 +382,12 @@ def _explain(out: Measures, solved: Solved, base: ChiSquare) -> None:
         out.why_not(("baseline_pvalue", "rfi", "pnfi"), "The baseline model has no degrees of freedom.")
     if "cfi_robust" not in out.values:
         reason = "Robust versions need estimator='MLR' or incomplete data with missing='fiml'."
-        if solved.options.robust:
+        if solved.sample.ordinal is not None:
+            reason = (
+                "Robust versions need ordered items alone, without covariates, a robust estimator but PML, "
+                "degrees of freedom among the correlations, and positive definite polychoric correlations."
+            )
+        elif solved.options.robust:
             reason = "The expected value of χ² for the model or the baseline is not positive in these data."
         out.why_not(("cfi_robust", "tli_robust", "rmsea_robust"), reason)
     for name, value in out.values.items():

@@ -9,6 +9,7 @@ METHODS = {
     "fiml": "FIML for missing answers",
     "fiml.x": "FIML for missing answers and covariates",
     "pairwise": "pairwise moments",
+    "available.cases": "all pairs and answers",
     "two.stage": "two-stage estimation for missing answers",
     "robust.two.stage": "robust two-stage estimation for missing answers",
 }

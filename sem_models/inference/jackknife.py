@@ -16,6 +16,7 @@ from sem_models.errors import DataError
 from sem_models.estimation.batches import Batch, IncompleteBatch
 from sem_models.inference.drawing import times_without
 from sem_models.inference.moves import one_step_moves
+from sem_models.inference.ordinal_refits import items_batchable, jackknifed_items
 from sem_models.inference.refits import (
     again_on,
     batchable,
@@ -48,8 +49,16 @@ def jackknife(solved: Solved) -> Replicates:
             "bias-corrected interval."
         )
     n = sum(row_units(solved).counts)
+    if n > REFITTED and solved.sample.ordinal is not None:
+        raise DataError(
+            f"interval='bca' refits without each of {n:,} rows, which is built for up to {REFITTED:,} with "
+            "ordered items. Use 'percentile' or 'bc', the bias-corrected interval: with so many rows they "
+            "hardly differ."
+        )
     if n > REFITTED:
         return _infinitesimal(solved)
+    if items_batchable(solved):
+        return jackknifed_items(solved, n)
     return _batched(solved, n) if batchable(solved) else _one_by_one(solved, n)
 
 

@@ -54,6 +54,7 @@ def gradients_without_rows(solved: Solved) -> Array:
     assert isinstance(solved.objective, LeastSquares)
     kind, params = solved.options.discrepancy, np.asarray(solved.point.params)
     assert kind != "ML"
+    assert kind != "PML"
     out = []
     rows = solved.sample.rows or ()
     units = [(g, k) for g, block in enumerate(rows) for k in range(len(block.values))]

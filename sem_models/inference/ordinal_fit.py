@@ -13,6 +13,7 @@ from math import sqrt
 import numpy as np
 
 from sem_models.estimation.ordinal_least_squares import OrdinalLeastSquares, OrdinalPoint
+from sem_models.estimation.pairwise_likelihood import PairwiseLikelihood, independence
 from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import ChiSquare
@@ -31,6 +32,8 @@ def ordinal_baseline(solved: Solved) -> ChiSquare:
     sample = solved.sample
     assert sample.ordinal is not None
     layout = sample.ordinal.layout
+    if isinstance(objective, PairwiseLikelihood):
+        return _pairs_baseline(solved, objective)
     cov = layout.parts[3]
     others = np.arange(cov.start)
     total = first = second = 0.0
@@ -52,6 +55,17 @@ def ordinal_baseline(solved: Solved) -> ChiSquare:
         return plain
     out = scaled_test(kind, total, df, first, second)
     return ChiSquare(total, df, out.scaling, out.shift, out.df, None, plain.tested)
+
+
+def _pairs_baseline(solved: Solved, objective: PairwiseLikelihood) -> ChiSquare:
+    found = independence(objective, solved.sample)
+    df = len(objective.tables[0].layout.first) * len(objective.tables)
+    plain = ChiSquare(found.statistic, df, tested=False)
+    kind = solved.options.scaled_test
+    if not kind:
+        return plain
+    out = scaled_test(kind, found.statistic, df, found.trace, found.trace_squared)
+    return ChiSquare(found.statistic, df, out.scaling, out.shift, out.df, None, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,11 @@ def categorical_misfit(solved: Solved) -> CategoricalMisfit | None:
     objective, point = parts_of(solved)
     assert sample.ordinal is not None
     layout = sample.ordinal.layout
+    if isinstance(objective, PairwiseLikelihood):
+        return None
     if not solved.options.robust or not layout.ordered.all() or layout.n_covariates or not solved.df:
+        return None
+    if _correlation_df(solved) <= 0:  # all that is tested are thresholds
         return None
     cov, i, j = layout.parts[3], layout.first, layout.second
     at = projection(objective, point, sample)
@@ -167,7 +185,11 @@ def residual_measures(solved: Solved) -> dict[str, float]:
             every = square + float(above @ above) + float(along @ along)
             sums[name] += share * sqrt(every / max(size + len(above) + len(along), 1))
             sums[f"{name}_nomean"] += share * sqrt(square / max(size, 1))
-    return {**sums, "srmr": sums["srmr_bentler_nomean"], "wrmr": sqrt(solved.minimum / layout.size)}
+    return {
+        **sums,
+        "srmr": sums["srmr_bentler_nomean"],
+        "wrmr": sqrt(solved.minimum / layout.size) if solved.options.discrepancy != "PML" else float("nan"),
+    }
 
 
 def lisrel_fit(solved: Solved) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from sem_models.estimation.optimizer import Outcome, minimize
@@ -61,7 +59,9 @@ def distance(restricted: Solved, general: Solved, starts: list[Array]) -> float 
     target = implied_by(restricted, general)
     if target is None:
         return np.inf
-    objective: OrdinalLeastSquares = replace(parts_of(general)[0], moments=target)
+    own = parts_of(general)[0]
+    # a pairwise likelihood has no discrepancy of statistics: least squares with its curvature stand in
+    objective = OrdinalLeastSquares(own.ram, target, own.weight, own.share)
     best = np.inf
     for start in starts:
         if objective.at(start) is None:

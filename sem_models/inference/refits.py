@@ -207,10 +207,11 @@ def _statistic(solved: Solved, value: Array, batch: Batch | IncompleteBatch, kin
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows of one group that the model is fitted on: values (n, p) and weight (n,) or None."""
+    """Rows of one group that the model is fitted on: values (n, p), weight (n,) and cluster (n,) or None."""
 
     values: Array
     weight: Array | None = None
+    cluster: IntArray | None = None
 
 
 def one_by_one(
@@ -236,7 +237,11 @@ def _drawn(solved: Solved, n: int, kind: Kind, rng: np.random.Generator) -> Iter
     for _ in range(n):
         drawn = [d[0] for d in drawn_units(units.counts, 1, rng)]
         rows = [np.concatenate([m[u] for u in d]) for m, d in zip(members, drawn, strict=True)]
-        yield _blocks(values, units, rows)
+        # a cluster that is drawn twice counts as two
+        again = [
+            np.repeat(np.arange(len(d)), [len(m[u]) for u in d]) for m, d in zip(members, drawn, strict=True)
+        ]
+        yield _blocks(values, units, rows, again)
 
 
 def _members(cluster: IntArray | None, n: int) -> Sequence[IntArray]:
@@ -247,12 +252,22 @@ def _members(cluster: IntArray | None, n: int) -> Sequence[IntArray]:
     return np.split(order, np.searchsorted(cluster[order], np.arange(1, int(cluster.max()) + 1)))
 
 
-def _blocks(values: tuple[Array, ...], units: Units, rows: Sequence[IntArray]) -> list[Block]:
-    """Chosen rows; their weights normalized within groups where those of the fit were."""
+def _blocks(
+    values: tuple[Array, ...],
+    units: Units,
+    rows: Sequence[IntArray],
+    members: Sequence[IntArray] | None = None,
+) -> list[Block]:
+    """Chosen rows; their weights normalized within groups where those of the fit were. members number their
+    clusters, by default those of the fit."""
     out = []
-    for x, w, at in zip(values, units.weight, rows, strict=True):
+    for g, (x, w, at) in enumerate(zip(values, units.weight, rows, strict=True)):
         weight = None if w is None else w[at] * (len(at) / w[at].sum() if units.by_group else 1.0)
-        out.append(Block(x[at], weight))
+        of_rows = units.cluster[g]
+        cluster: IntArray | None = None
+        if of_rows is not None:
+            cluster = np.unique(of_rows[at] if members is None else members[g], return_inverse=True)[1]
+        out.append(Block(x[at], weight, cluster))
     return out
 
 
@@ -283,6 +298,10 @@ def _from_model(solved: Solved, n: int, rng: np.random.Generator) -> Iterator[li
 def again_on(solved: Solved, blocks: list[Block], again: Again) -> tuple[Array, float, Batch] | None:
     """Free rows, χ² and moments of the model on other rows; None where that fails."""
     sample, start = solved.sample, np.asarray(solved.point.params)
+    if sample.ordinal is not None:
+        from sem_models.inference.ordinal_refits import items_again
+
+        return items_again(solved, blocks, again)
     patterns, membership = group_patterns([b.values for b in blocks], [b.weight for b in blocks])
     one = len(patterns.group) == len(blocks)
     moments = Batch(patterns.cov[None], patterns.mean[None], sample.share[None]) if one else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from sem_models.estimation.batches import Batch
 from sem_models.estimation.refit import filled
 from sem_models.inference.effects import Effect
 from sem_models.inference.product_metric import latent_products
-from sem_models.inference.standardized import emergent_weights
+from sem_models.inference.standardized import Metric, emergent_weights, row_values, standardized_values
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable
 
@@ -36,7 +37,9 @@ class Replicates:
         ]
 
 
-def row_replicates(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: str = "raw") -> Array:
+def row_replicates(
+    table: ParameterTable, ram: RamModel, drawn: Replicates, metric: Metric | Literal["raw"] = "raw"
+) -> Array:
     """Every row of the table, then the defined parameters, (b, rows + d), in a metric of `standardize`."""
     return np.concatenate([_rows(table, ram, piece, metric) for piece in drawn.pieces()])
 
@@ -52,7 +55,27 @@ def _matrices(ram: RamModel, drawn: Replicates) -> tuple[Array, Array, Array]:
     return filled(ram, drawn.free, drawn.moments)
 
 
-def _rows(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: str) -> Array:
+def _rows_of_items(
+    table: ParameterTable, ram: RamModel, drawn: Replicates, metric: Metric | Literal["raw"]
+) -> Array:
+    """The same for models of ordered items, whose thresholds, scalings and residual variances follow rules of
+    their own: one replicate after the other."""
+    out = np.empty((len(drawn.free), len(table.rows)))
+    for b, free in enumerate(drawn.free):
+        of = (
+            ram if drawn.moments is None else ram.with_covariates(drawn.moments.cov[b], drawn.moments.mean[b])
+        )
+        at = kernels.implied(*of.matrices(free), of.n_observed, of.places.sources)
+        if metric == "raw":
+            out[b] = row_values(table, of, free, at).value
+        else:
+            out[b] = standardized_values(table, of, free, at, [metric])[0]
+    return np.concatenate([out, _defined(table, out)], axis=1)
+
+
+def _rows(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: Metric | Literal["raw"]) -> Array:
+    if ram.ordinal is not None:
+        return _rows_of_items(table, ram, drawn, metric)
     a_mat, s_mat, m_vec = _matrices(ram, drawn)
     place = {name: i for i, name in enumerate(ram.variables)}
     out = np.empty((len(drawn.free), len(table.rows)))

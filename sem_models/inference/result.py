@@ -399,6 +399,35 @@ class Fit:
 
         return residual_tables(self.solved, type)
 
+    # ------------------------------------------------------------------ measurement
+
+    def reliability(self) -> pd.DataFrame:
+        """Alpha, omega, composite reliability and AVE of each construct, one row a construct and group.
+
+        Columns group, construct, n_items, alpha, omega, cr, ave, note. With ordered items those of the sum
+        score of the answers (categorical omega; Green & Yang, 2009), and AVE of the latent responses.
+        """
+        if self.solved.sample.ordinal is not None:
+            from sem_models.measurement.ordinal_reliability import ordinal_reliability
+
+            return ordinal_reliability(self.solved)
+        from sem_models.measurement.reliability import reliability
+
+        moments = {label: tables["cov"] for label, tables in self.sample_moments().items()}
+        return reliability(self.estimates(), moments)
+
+    def category_curves(
+        self, items: str | Sequence[str] | None = None, *, at: Sequence[float] | None = None
+    ) -> pd.DataFrame:
+        """Probability of each answer to ordered items along their construct, for `charts.categories`.
+
+        Columns group, construct, item, category, answer, value (the construct in standard deviations from its
+        mean, both of the first group), probability. at= gives other values than −3 to 3.
+        """
+        from sem_models.measurement.category_curves import category_curves
+
+        return category_curves(self.solved, items, at=at)
+
     # ------------------------------------------------------------------ resampling
 
     @single_threaded

@@ -150,7 +150,7 @@ class Solved:
     ) -> ChiSquare:
         """The test of a model on these data, with this fit's kind of scaling."""
         statistic = max(2.0 * self.sample.n * (float(point.value) - self.saturated_value), 0.0)
-        plain = ChiSquare(statistic, df, tested=self.options.discrepancy not in ("ULS", "DWLS"))
+        plain = ChiSquare(statistic, df, tested=self.options.discrepancy not in ("ULS", "DWLS", "PML"))
         residual = next((t for t in self.options.test if t in RESIDUAL_TESTS), "")
         if not plain.tested and residual and not self.options.robust:
             return ChiSquare(residual_test(residual, objective, point, self.sample), df)

@@ -39,19 +39,13 @@ class GroupModel:
 def group_models(estimates: pd.DataFrame) -> list[GroupModel]:
     """The estimates by group, in order of appearance.
 
-    `estimates` as `fit.estimates()`: lhs, op, rhs, est, optionally group. DataError where columns are
-    missing, no construct is measured, or items are ordinal (thresholds): their observed variances have no
-    scale, so the formulas here do not apply.
+    `estimates` as `fit.estimates()`: lhs, op, rhs, est, optionally group; of ordered items the latent
+    responses are meant. DataError where columns are missing or no construct is measured.
     """
     missing = [c for c in ("lhs", "op", "rhs", "est") if c not in estimates.columns]
     if missing:
         hint = did_you_mean(missing[0], estimates.columns, noun="columns")
         raise DataError(f"The table of estimates lacks the column {', '.join(missing)}. {hint}")
-    if (estimates["op"] == "|").any():
-        raise DataError(
-            "Reliability and AVE of ordinal items are not computed: these formulas are for items treated as "
-            "continuous. Fit the measurement model without `ordered`."
-        )
     if not (estimates["op"] == "=~").any():
         raise DataError("The table of estimates has no construct: no row has op '=~'.")
     groups = list(dict.fromkeys(estimates["group"].astype(str))) if "group" in estimates.columns else [""]

@@ -63,7 +63,13 @@ def reliability(estimates: pd.DataFrame, sample_cov: Covariances) -> pd.DataFram
     - note: what to beware of, else empty.
 
     ψ is the model-implied variance of the construct. The figures assume that the measurement model fits.
+    DataError for ordered items, whose scores need their thresholds: `fit.reliability()` has them.
     """
+    if "op" in estimates.columns and (estimates["op"] == "|").any():
+        raise DataError(
+            "These formulas are for items treated as continuous, and the estimates hold thresholds. Use "
+            "fit.reliability(), which gives the reliability of the ordered items' sum score."
+        )
     rows = []
     for model in group_models(estimates):
         observed = sample_covariance(sample_cov, model.group)
@@ -92,11 +98,12 @@ def _construct(model: GroupModel, construct: str, observed: pd.DataFrame) -> dic
         "omega": math.nan if single else common / float(seen.sum()),
         "cr": math.nan if single else common / float(implied.sum()),
         "ave": math.nan if single else float((loading**2).sum()) * psi / float(np.trace(seen)),
-        "note": _note(model, construct, loading, psi),
+        "note": beware(model.items, construct, loading, psi),
     }
 
 
-def _note(model: GroupModel, construct: str, loading: np.ndarray, psi: float) -> str:
+def beware(constructs: Mapping[str, Sequence[str]], construct: str, loading: np.ndarray, psi: float) -> str:
+    """What makes the reliability of a construct doubtful, else empty; constructs with their items."""
     notes = []
     if len(loading) == 1:
         notes.append("a single item: reliability cannot be estimated")
@@ -104,8 +111,8 @@ def _note(model: GroupModel, construct: str, loading: np.ndarray, psi: float) ->
         notes.append("loadings of both signs: reverse the items first")
     if psi <= 0:
         notes.append("the construct's variance is not positive")
-    items = set(model.items[construct])
-    shared = sorted(items & {i for c, v in model.items.items() if c != construct for i in v})
+    items = set(constructs[construct])
+    shared = sorted(items & {i for c, v in constructs.items() if c != construct for i in v})
     if shared:
         notes.append(f"{', '.join(shared)} also measure{'s' if len(shared) == 1 else ''} another construct")
     return "; ".join(notes)

@@ -29,16 +29,17 @@ def latent_correlations(estimates: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return found
 
 
-def fornell_larcker(estimates: pd.DataFrame, sample_cov: Covariances) -> pd.DataFrame:
+def fornell_larcker(
+    estimates: pd.DataFrame, sample_cov: Covariances, *, quality: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Whether each pair of constructs shares less variance than each shares with its items.
 
     Columns: group, construct_1, construct_2, correlation, squared, ave_1, ave_2, verdict ("met", "not met",
     or "undetermined" with a single item). Fornell & Larcker (1981), Journal of Marketing Research 18, p. 46.
+    quality is `fit.reliability()`, which has the AVE of ordered items too; without it items are continuous.
     """
-    ave = {
-        (str(r["group"]), str(r["construct"])): float(r["ave"])
-        for r in reliability(estimates, sample_cov).to_dict("records")
-    }
+    known = reliability(estimates, sample_cov) if quality is None else quality
+    ave = {(str(r["group"]), str(r["construct"])): float(r["ave"]) for r in known.to_dict("records")}
     rows = []
     for group, correlation in latent_correlations(estimates).items():
         for a, b in combinations(correlation.columns, 2):

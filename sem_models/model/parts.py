@@ -62,12 +62,16 @@ class Source(_Part):
 
 
 class Item(_Part):
-    """An observed indicator; `sign` is the expected sign of its loading after reversing."""
+    """An observed indicator; `sign` is the expected sign of its loading after reversing.
+
+    `scale` says whether it is answered in ordered categories, as rating items are, or measured.
+    """
 
     id: Ident
     title: str = ""
     source: str = ""
     sign: Literal[-1, 1] = 1
+    scale: Literal["ordered", "continuous"] = "ordered"
 
 
 class Construct(_Part):

@@ -173,6 +173,12 @@ class ModelSpec(BaseModel):
         return tuple(dict.fromkeys(i for c in used for i in c.ordered_items if i not in latent))
 
     @property
+    def rated_items(self) -> tuple[str, ...]:
+        """Those of `items` that are answered in ordered categories, as `sm.fit(ordered=…)` takes them."""
+        measured = {i.id for c in self.constructs for i in c.items if i.scale == "continuous"}
+        return tuple(item for item in self.items if item not in measured)
+
+    @property
     def all_items(self) -> tuple[str, ...]:
         """Item columns of every construct, moderators included."""
         latent = {c.id for c in self.constructs}

@@ -12,7 +12,7 @@ import pandas as pd
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.inference.header import Header
 from sem_models.inference.result import Fit
-from sem_models.moderation.groups import Invariance, invariance
+from sem_models.moderation.groups import USUAL, Invariance, invariance
 from sem_models.moderation.latent_means import latent_means
 from sem_models.moderation.path_tests import LEVEL, path_differences, path_tests, reference
 from sem_models.moderation.probing.probe import Probing
@@ -33,8 +33,9 @@ MANY = 50
 class GroupModeration(Probing):
     """Paths and latent means compared between observed groups, on top of a ladder of invariance.
 
-    The paths are those of the metric level (equal loadings), where unstandardized paths are comparable, the
-    means those of the scalar level (equal intercepts too); of the partial levels where the full ones failed.
+    The paths are those of the metric level (equal loadings; of ordered items thresholds too), where
+    unstandardized paths are comparable, the means those of the scalar level (equal intercepts too); of the
+    partial levels where the full ones failed.
     """
 
     invariance: Invariance
@@ -157,7 +158,7 @@ def compare_groups(
     *,
     moderator: str | None = None,
     reference_group: str | None = None,
-    levels: Sequence[str | Mapping[str, Any]] = ("configural", "metric", "scalar", "strict"),
+    levels: Sequence[str | Mapping[str, Any]] = USUAL,
     partial: bool = True,
     **options: Any,
 ) -> GroupModeration:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from sem_models.errors import SpecError, did_you_mean
@@ -29,6 +30,18 @@ LADDER: dict[str, tuple[str, ...]] = {
     "strict": ("loadings", "intercepts", "residuals"),
 }
 """What is held equal at each level (Meredith, 1993; Vandenberg & Lance, 2000)."""
+
+USUAL = tuple(LADDER)
+
+LADDER_OF_ITEMS: dict[str, tuple[str, ...]] = {
+    "configural": (),
+    "thresholds": ("thresholds",),
+    "metric": ("thresholds", "loadings"),
+    "scalar": ("thresholds", "loadings", "intercepts"),
+    "strict": ("thresholds", "loadings", "intercepts", "residuals"),
+}
+"""The same with ordered items, whose responses have a common unit only where their thresholds are equal (Wu &
+Estabrook, 2016, Psychometrika 81): loadings come after thresholds."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +117,8 @@ class Invariance:
 
         Columns level, against, chisq_diff, df_diff, pvalue, delta_cfi, delta_rmsea, delta_srmr, retained
         (by change of fit: CFI falls by at most .010, RMSEA rises by at most .015; Chen, 2007) and released.
-        Satorra–Bentler (2001) differences when the estimator is robust; then, and with incomplete data,
-        also delta_cfi_robust and delta_rmsea_robust.
+        Satorra–Bentler (2001) differences when the estimator is robust, Satorra (2000) with ordered items;
+        then, and with incomplete data, also delta_cfi_robust and delta_rmsea_robust.
         """
         return self._comparisons.copy()
 
@@ -148,7 +161,7 @@ def invariance(
     data: Any = None,
     *,
     group: str | None = None,
-    levels: Sequence[str | Mapping[str, Any]] = ("configural", "metric", "scalar", "strict"),
+    levels: Sequence[str | Mapping[str, Any]] = USUAL,
     partial: bool = False,
     **options: Any,
 ) -> Invariance:
@@ -161,7 +174,9 @@ def invariance(
     group : str
         Column with the groups (or covariance matrices by group in `sample_cov=`).
     levels : sequence
-        Level names, or dicts {"name", "group_equal", "group_partial"} for partial invariance.
+        Level names, or dicts {"name", "group_equal", "group_partial"} for partial invariance. With ordered
+        items the usual ones are configural, thresholds, metric (thresholds and loadings), scalar, and under
+        parameterization="theta" strict.
     partial : bool
         Where a named level is not retained, give up equalities one after another, the largest score test
         first, until it is; two items of a construct stay equal. What follows builds on the partial level.
@@ -179,7 +194,9 @@ def invariance(
                 f"invariance() sets {reserved} itself, level by level. Use "
                 f"levels=({{'name': …, '{reserved}': …}}, …)."
             )
-    ladder = [_level(entry) for entry in levels]
+    by_items = _seem_ordered(data, options)
+    given = levels
+    ladder = _ladder(given, options, items=by_items)
     names = [name for name, _ in ladder]
     if len(set(names)) != len(names):
         raise SpecError(f"Two levels have the same name: {', '.join(names)}. Give each its own.")
@@ -192,11 +209,17 @@ def invariance(
     rungs: dict[str, Level] = {}
     last = ""
     given_up: tuple[Released, ...] = ()
+    start = fitted(ladder[0][1])
+    items = start.solved.sample.ordinal is not None
+    if items != by_items:  # the model says it, by thresholds, or names others than are in it
+        ladder = _ladder(given, options, items=items)
+        start = fitted(ladder[0][1])
+    known = LADDER_OF_ITEMS if items else LADDER
     for name, more in ladder:
-        searched = partial and bool(last) and more == {"group_equal": LADDER.get(name)}
-        kept = following(LADDER[name], given_up) if searched else ()
+        searched = partial and bool(last) and more == {"group_equal": known.get(name)}
+        kept = following(known[name], given_up) if searched else ()
         settings = {**more, "group_partial": kept} if kept else more
-        rungs[name] = Level(fitted(settings), last)
+        rungs[name] = Level(fitted(settings) if last else start, last)
         if searched and not retained(ladder_step(name, rungs[name].fit, last, rungs[last].fit)):
             found = _search(fitted, settings, rungs[name].fit, (last, rungs[last].fit))
             if found is not None:
@@ -232,18 +255,45 @@ def ladder_step(level: str, restricted: Fit, against: str, general: Fit) -> dict
         "pvalue": out.pvalue,
     }  # fmt: skip
     for index in ("cfi", "rmsea", "srmr", "cfi_robust", "rmsea_robust"):
-        if not index.endswith("_robust") or pd.notna(mine[index]):
-            row[f"delta_{index}"] = mine[index] - theirs[index]
+        change = mine.get(index, np.nan) - theirs.get(index, np.nan)
+        if not index.endswith("_robust") or pd.notna(mine.get(index, np.nan)):
+            row[f"delta_{index}"] = change
     return row
 
 
-def _level(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _seem_ordered(data: Any, options: Mapping[str, Any]) -> bool:
+    """Whether the options or the columns' types name ordered items; the first fit tells for sure."""
+    named = options.get("ordered", ())
+    if named is not None and not isinstance(named, bool | str) and not len(named):
+        named = False
+    columns = getattr(data, "dtypes", ())
+    return bool(named) or any(isinstance(c, pd.CategoricalDtype) and c.ordered for c in columns)
+
+
+def _ladder(
+    levels: Sequence[str | Mapping[str, Any]], options: Mapping[str, Any], *, items: bool
+) -> list[tuple[str, dict[str, Any]]]:
+    """The levels asked for with what they hold equal, or the usual ones."""
+    known = LADDER_OF_ITEMS if items else LADDER
+    if tuple(levels) == USUAL and items:
+        theta = str(options.get("parameterization", "")).lower() == "theta"
+        levels = [name for name in known if name != "strict" or theta]
+    return [_level(entry, known) for entry in levels]
+
+
+def _level(
+    entry: str | Mapping[str, Any], known: Mapping[str, tuple[str, ...]]
+) -> tuple[str, dict[str, Any]]:
     if isinstance(entry, str):
-        if entry not in LADDER:
+        if entry == "thresholds" and entry not in known:
             raise SpecError(
-                f"'{entry}' is no level of invariance. {did_you_mean(entry, LADDER, noun='levels')}"
+                "The level 'thresholds' is for ordered items, and this model has none: name them in ordered=."
             )
-        return entry, {"group_equal": LADDER[entry]}
+        if entry not in known:
+            raise SpecError(
+                f"'{entry}' is no level of invariance. {did_you_mean(entry, known, noun='levels')}"
+            )
+        return entry, {"group_equal": known[entry]}
     more = dict(entry)
     name = more.pop("name", None)
     if not name:
@@ -255,6 +305,6 @@ def _level(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
             f"Level '{name}' has an unknown entry '{key}'. "
             f"{did_you_mean(key, ('group_equal', 'group_partial'), noun='entries')}"
         )
-    if "group_equal" not in more and name in LADDER:
-        more["group_equal"] = LADDER[name]
+    if "group_equal" not in more and name in known:
+        more["group_equal"] = known[name]
     return str(name), more

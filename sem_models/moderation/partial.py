@@ -46,6 +46,8 @@ def following(families: Sequence[str], released: Sequence[Released]) -> tuple[st
     """What a level that holds `families` equal gives up: the released, and the items' next parameters."""
     names = [r.name for r in released]
     for r in released:
+        if r.op == "|":  # the item's other thresholds still tell its level and unit
+            continue
         if "intercepts" in families:
             names.append(f"{r.item}~1")
         if "residuals" in families:
@@ -78,6 +80,8 @@ def _family(row: Row, table: ParameterTable) -> str:
     latent = row.lhs in table.variables.latent
     if row.op == "=~":
         return "loadings"
+    if row.op == "|":
+        return "thresholds"
     if row.op == "~1" and not latent:
         return "intercepts"
     if row.op == "~~" and row.lhs == row.rhs and not latent:
@@ -91,6 +95,8 @@ def _may_go(
     """Whether two items of each of its constructs would still be equal without it."""
     if family == "residuals":
         return True
+    if family == "thresholds":  # two of an item's thresholds set its origin and unit
+        return sum(other[0] == key[0] for other in sets) - 1 >= LEAST_EQUAL
     item = key[2] if family == "loadings" else key[0]
     loadings = [r for r in table.rows if r.op == "=~" and r.block == 1]
     for construct in {r.lhs for r in loadings if r.rhs == item}:

@@ -16,6 +16,7 @@ from sem_models.inference.nested import difference_test
 from sem_models.inference.result import Fit
 from sem_models.model.table import ParameterTable
 from sem_models.moderation.pooled import pooled_variances
+from sem_models.threads import single_threaded
 
 LEVEL = 0.95
 
@@ -33,6 +34,7 @@ def reference(fit: Fit, group: str | None) -> str:
     return str(group)
 
 
+@single_threaded
 def path_differences(
     fit: Fit, *, reference_group: str | None = None, adjust: Adjust = "holm"
 ) -> pd.DataFrame:
@@ -78,6 +80,7 @@ def path_differences(
     return frame.assign(pvalue_adjusted=adjust_pvalues(frame["pvalue"].to_numpy(np.float64), adjust))
 
 
+@single_threaded
 def path_tests(fit: Fit, *, adjust: Adjust = "holm") -> pd.DataFrame:
     """Equality of each structural path over all groups.
 

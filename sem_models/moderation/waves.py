@@ -117,6 +117,13 @@ def waves(
     if own:
         raise SpecError(f"{', '.join(own)} is set by the ladder itself and cannot be given.")
     ordered = [level for level in LEVELS if level in levels]
+    named_items = options.get("ordered", ())
+    if named_items is True or (named_items not in (None, False) and len(tuple(named_items))):
+        raise SpecError(
+            "waves() cannot treat the items as ordered yet: equal thresholds over time free the responses' "
+            "scales, which its model text does not. Leave out ordered= (estimator='MLR' for five or more "
+            "categories), or write the model with shared threshold labels for sm.fit."
+        )
     fits = {level: fit(wave_syntax(named, level), data, meanstructure=True, **options) for level in ordered}
     return Waves(named, fits)
 

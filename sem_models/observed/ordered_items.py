@@ -59,7 +59,7 @@ def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> I
     typed: set[str] = set()
     if frame is not None:
         types = zip(frame.columns, frame.dtypes.tolist(), strict=True)
-        typed = {name for name, dtype in types if _is_ordered(dtype)}
+        typed = {name for name, dtype in types if is_ordered(dtype)}
     if not (stated or typed) and isinstance(ordered, bool | tuple) and not ordered:
         return NO_ITEMS  # nearly every fit
     variables = classify(syntax)
@@ -78,7 +78,7 @@ def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> I
             f"{quoted(missing)} {'is not a column' if len(missing) == 1 else 'are not columns'} of the data. "
             f"{did_you_mean(missing[0], frame.columns, noun='columns')}"
         )
-    found = {name: _coded(frame[name], name) for name in wanted}
+    found = {name: coded(frame[name], name) for name in wanted}
     _warn_many({name: len(labels) for name, (_, labels) in found.items()})
     return Items(
         {n: codes for n, (codes, _) in found.items()}, {n: labels for n, (_, labels) in found.items()}
@@ -103,11 +103,11 @@ def _named(ordered: Any, endogenous: Sequence[str], exogenous: Sequence[str]) ->
     return set(names)
 
 
-def _is_ordered(dtype: Any) -> bool:
+def is_ordered(dtype: Any) -> bool:
     return isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
 
 
-def _coded(column: Any, name: str) -> tuple[Array, tuple[object, ...]]:
+def coded(column: Any, name: str) -> tuple[Array, tuple[object, ...]]:
     """Category numbers from 0 and the answers they stand for; categories without any answer do not count."""
     if isinstance(column, pd.DataFrame):
         raise DataError(f"Column '{name}' is there more than once. Keep one copy of each column.")
@@ -231,7 +231,7 @@ def check_categories(
         raise DataError(
             f"No one{where} chose some categories: {'; '.join(problems[:4])}{more}. Their thresholds have no "
             "estimates. Merge these categories with their neighbors"
-            + (", in all groups alike." if where else ".")
+            + (", in all groups alike (sm.merge_categories does)." if where else ".")
         )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from sem_models.errors import DataError
 from sem_models.model.ordinal import layout_of
-from sem_models.model.ram import Array
+from sem_models.model.ram import Array, IntArray
 from sem_models.observed.checks import check_columns, check_positive_definite, where_is
+from sem_models.observed.design import cluster_column, clusters_of_group, normalized_weights, weight_column
 from sem_models.observed.ordered_items import Items, check_categories
 from sem_models.observed.ordinal_moments import GroupMoments, OrdinalMoments, group_moments
 from sem_models.observed.patterns import BoolArray, complete_patterns
@@ -29,18 +31,24 @@ def sample_of_items(
     missing: str,
     group: str | None = None,
     exogenous: Sequence[str] = (),
+    sampling_weights: str | None = None,
+    normalization: str = "group",
+    cluster: str | None = None,
 ) -> Sample:
     """Check the columns, drop what must be dropped, and estimate thresholds and correlations by group.
 
     missing "listwise" keeps complete rows, "pairwise" uses for each pair the rows that answer both. The
-    covariates `exogenous` are conditioned on. The moments' cov is that of the latent responses, with unit
-    variance given the covariates; their means are zero.
+    covariates `exogenous` are conditioned on. Weights and clusters are columns. The moments' cov is that of
+    the latent responses, with unit variance given the covariates; their means are zero.
     """
     labels = group_labels(data, group)
+    weights = None if sampling_weights is None else weight_column(data, sampling_weights)
+    clusters = None if cluster is None else cluster_column(data, cluster)
     values = _values(data, variables, items)
     membership, keep, dropped = used_rows(
-        data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous
-    )
+        data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous,
+        clusters=clusters,
+    )  # fmt: skip
     fixed = set(exogenous)
     y = [i for i, name in enumerate(variables) if name not in fixed]
     x = [i for i, name in enumerate(variables) if name in fixed]
@@ -48,27 +56,74 @@ def sample_of_items(
     layout = layout_of([sizes.get(variables[i], 1) for i in y], len(x))
     ordered = [i for i in y if variables[i] in sizes]
     blocks = [np.flatnonzero(keep & (membership == g)) for g in range(len(labels))]
-    for label, position in zip(labels, blocks, strict=True):
-        _check_rows(len(position), len(variables), label, group)
-        _check_block(values[position], variables, items, ordered, x, label, group)
+    weights_of: Sequence[Array | None] = [None] * len(labels)
+    if weights is not None:
+        weights_of = normalized_weights(weights, blocks, normalization, labels, group)
+    members: list[IntArray | None] = [None] * len(labels)
+    if clusters is not None and cluster is not None:
+        members = [
+            clusters_of_group(clusters[rows], label, group, cluster)
+            for rows, label in zip(blocks, labels, strict=True)
+        ]
+    for label, position, weight in zip(labels, blocks, weights_of, strict=True):
+        counted = position if weight is None else position[weight > 0]
+        _check_rows(len(counted), len(variables), label, group)
+        _check_block(values[counted], variables, items, ordered, x, label, group)
     rows = tuple(
-        Rows(values[position], position, np.full(len(position), g, dtype=np.intp))
+        Rows(values[position], position, np.full(len(position), g, dtype=np.intp), weights_of[g], members[g])
         for g, position in enumerate(blocks)
     )
-    moments = [group_moments(r.values[:, y], layout, r.values[:, x] if x else None) for r in rows]
-    for label, found in zip(labels, moments, strict=True):
+    blank = np.zeros((len(rows), len(variables)))
+    sample = Sample(
+        tuple(variables), labels, complete_patterns(np.ones(len(rows)), blank, np.zeros((*blank.shape, 1))),
+        blank, blank, True, rows, len(data), dropped, unbiased=True, weighted=weights is not None,
+        clustered=clusters is not None, sizes=tuple(len(position) for position in blocks), index=data.index,
+        ordinal=OrdinalMoments(layout, blank, blank, (), dict(items.labels)),
+    )  # fmt: skip
+    return _with_moments(sample, rows, x, group)
+
+
+def moments_of_rows(sample: Sample, rows: tuple[Rows, ...], exogenous: IntArray) -> Sample:
+    """The sample of other rows of the same items: thresholds and correlations anew.
+
+    DataError for categories without answers, whose thresholds have no estimates, and for determined pairs.
+    """
+    moments = sample.ordinal
+    assert moments is not None
+    x = exogenous.tolist()
+    y = [i for i in range(len(sample.variables)) if i not in x]
+    ordered = [i for i, own in zip(y, moments.layout.ordered, strict=True) if own]
+    for label, block in zip(sample.groups, rows, strict=True):
+        names = [sample.variables[i] for i in ordered]
+        where = where_is(label, "" if label else None)
+        check_categories(block.values[:, ordered], names, moments.labels, where)
+    return _with_moments(sample, rows, x, None)
+
+
+def _with_moments(sample: Sample, rows: tuple[Rows, ...], x: list[int], group: str | None) -> Sample:
+    """The sample with these rows and what follows from them."""
+    before = sample.ordinal
+    assert before is not None
+    layout, variables = before.layout, sample.variables
+    y = [i for i in range(len(variables)) if i not in x]
+    moments = [
+        group_moments(
+            r.values[:, y], layout, r.values[:, x] if x else None, weight=r.weight, cluster=r.cluster
+        )
+        for r in rows
+    ]
+    for label, found in zip(sample.groups, moments, strict=True):
         _check_determined(found, [variables[i] for i in y], where_is(label, group))
-    joint = [_joint(m, r.values, y, x, layout.ordered) for m, r in zip(moments, rows, strict=True)]
+    joint = [_joint(m, r, y, x, layout.ordered) for m, r in zip(moments, rows, strict=True)]
     cov, mean = np.stack([c for c, _ in joint]), np.stack([m for _, m in joint])
-    counts = tuple(len(position) for position in blocks)
-    patterns = complete_patterns(np.array(counts, dtype=np.float64) - 1.0, mean, cov)
+    heavy = [float(len(r.values)) if r.weight is None else float(r.weight.sum()) for r in rows]
     ordinal = OrdinalMoments(
         layout, np.stack([m.statistics for m in moments]), np.stack([m.gamma for m in moments]),
-        tuple(m.empty for m in moments), dict(items.labels),
+        tuple(m.empty for m in moments), before.labels,
     )  # fmt: skip
-    return Sample(
-        tuple(variables), labels, patterns, cov, mean, True, rows, len(data), dropped, unbiased=True,
-        sizes=counts, index=data.index, ordinal=ordinal,
+    return replace(
+        sample, rows=rows, patterns=complete_patterns(np.array(heavy) - 1.0, mean, cov), cov=cov, mean=mean,
+        sizes=tuple(len(r.values) for r in rows), ordinal=ordinal,
     )  # fmt: skip
 
 
@@ -120,7 +175,7 @@ def _check_rows(n: int, p: int, label: str, group: str | None) -> None:
 
 
 def _joint(
-    found: GroupMoments, block: Array, y: list[int], x: list[int], ordered: BoolArray
+    found: GroupMoments, rows: Rows, y: list[int], x: list[int], ordered: BoolArray
 ) -> tuple[Array, Array]:
     """Covariance and means of latent responses, continuous variables and covariates together."""
     p = len(y) + len(x)
@@ -129,9 +184,12 @@ def _joint(
     inside = found.correlation * np.outer(sd, sd)
     level = np.where(ordered, 0.0, -found.origin)
     if x:
-        covariates = block[:, x]
-        of_x = np.cov(covariates.T).reshape(len(x), len(x))  # divisor n − 1, as lavaan's
-        center = covariates.mean(axis=0)
+        covariates, weight = rows.values[:, x], rows.weight
+        # divisor n − 1, as lavaan's
+        center = np.average(covariates, axis=0, weights=weight)
+        away = covariates - center
+        heavy = away if weight is None else away * weight[:, None]
+        of_x = heavy.T @ away / ((len(away) if weight is None else weight.sum()) - 1.0)
         inside = inside + found.slopes @ of_x @ found.slopes.T
         level = level + found.slopes @ center
         across = found.slopes @ of_x

@@ -2,7 +2,9 @@
 
 Muthén, B. (1984). A general structural equation model with dichotomous, ordered categorical, and continuous
 latent variable indicators. Psychometrika, 49, 115–132. Each margin is estimated by itself, then each
-correlation given its margins; Γ is N times the sum of the rows' influences on all of them at once.
+correlation given its margins; Γ is N times the sum of products of the rows' influences on all of them at
+once. Sampling weights enter the influences, so that Γ holds their squares (Asparouhov, 2005, Structural
+Equation Modeling 12, eq. 7); influences of a cluster's rows are added up before they are multiplied.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 from sem_models.model.ordinal import Layout
 from sem_models.observed.margins import Array, IntArray, Margin, continuous_margin, ordered_margin
 from sem_models.observed.pair_correlations import Pairs, pearson, polychoric, polyserial
+from sem_models.observed.rows import Rows, score_products
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,15 @@ class OrdinalMoments:
         )
 
 
-def group_moments(values: Array, layout: Layout, x: Array | None = None) -> GroupMoments:
-    """The moments of one group's rows: values (n, p) with categories from 0, NaN where missing; x (n, c)."""
-    margins = [_margin(values[:, j], size, x) for j, size in enumerate(layout.n_categories)]
+def group_moments(
+    values: Array, layout: Layout, x: Array | None = None, *, weight: Array | None = None,
+    cluster: IntArray | None = None,
+) -> GroupMoments:  # fmt: skip
+    """The moments of one group's rows: values (n, p) with categories from 0, NaN where missing; x (n, c).
+
+    weight (n,) are sampling weights, cluster (n,) numbers from 0 without gaps. Γ refers to Σ weight rows.
+    """
+    margins = [_margin(values[:, j], size, x, weight) for j, size in enumerate(layout.n_categories)]
     p, n = layout.n_variables, len(values)
     kinds = _pairs(margins, layout)
     rho, empty = np.eye(p), 0
@@ -69,16 +78,22 @@ def group_moments(values: Array, layout: Layout, x: Array | None = None) -> Grou
     for pairs in kinds:
         rho[pairs.first, pairs.second] = rho[pairs.second, pairs.first] = pairs.rho
         empty += int((pairs.empty > 0).sum())
-        influence_2[:, place[pairs.first, pairs.second]] = _influence(pairs, influence_1, start)
+        influence_2[:, place[pairs.first, pairs.second]] = _influence(pairs, influence_1, start, weight)
     sd = np.sqrt([m.variance for m in margins])
-    return _assembled(margins, layout, rho, sd, influence_1, influence_2, start, empty)
+    statistics, influence = _assembled(margins, layout, rho, sd, influence_1, influence_2, start)
+    rows = Rows(influence, np.arange(n), np.zeros(n, dtype=np.intp), None, cluster)
+    total = float(n if weight is None else weight.sum())
+    return GroupMoments(
+        statistics, total * score_products(rows, lambda piece: influence[piece], layout.size), rho, sd,
+        np.array([m.tau[0] for m in margins]), np.stack([m.slopes for m in margins]), empty,
+    )  # fmt: skip
 
 
-def _margin(column: Array, size: int, x: Array | None) -> Margin:
+def _margin(column: Array, size: int, x: Array | None, weight: Array | None) -> Margin:
     if size == 1:
-        return continuous_margin(column, x)
+        return continuous_margin(column, x, weight)
     codes = np.where(np.isnan(column), -1.0, column).astype(np.intp)
-    return ordered_margin(codes, size, x)
+    return ordered_margin(codes, size, x, weight)
 
 
 def _pairs(margins: Sequence[Margin], layout: Layout) -> list[Pairs]:
@@ -98,21 +113,23 @@ def _pairs(margins: Sequence[Margin], layout: Layout) -> list[Pairs]:
     return out
 
 
-def _influence(pairs: Pairs, influence_1: Array, start: IntArray) -> Array:
+def _influence(pairs: Pairs, influence_1: Array, start: IntArray, weight: Array | None) -> Array:
     """What each row moves the correlations, also by way of the margins, (n, r)."""
+    weighted = pairs.scores if weight is None else pairs.scores * weight[:, None]
     through = np.zeros((influence_1.shape[1], len(pairs.rho)))
     for r, (i, j) in enumerate(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)):
         through[start[i] : start[i + 1], r] = pairs.cross_first[r]
         through[start[j] : start[j + 1], r] = pairs.cross_second[r]
-    information = (pairs.scores**2).sum(axis=0)
-    return np.asarray((pairs.scores - influence_1 @ through) / np.where(information > 0, information, np.nan))
+    information = (weighted * pairs.scores).sum(axis=0)
+    return np.asarray((weighted - influence_1 @ through) / np.where(information > 0, information, np.nan))
 
 
 def _assembled(
     margins: Sequence[Margin], layout: Layout, rho: Array, sd: Array, influence_1: Array, influence_2: Array,
-    start: IntArray, empty: int,
-) -> GroupMoments:  # fmt: skip
-    """Statistics and Γ; correlations with continuous variables become covariances by the delta method."""
+    start: IntArray,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Statistics (s,) and influences (n, s); correlations with continuous variables become covariances by the
+    delta method."""
     th, slopes, variances, covariances = layout.parts
     statistics = np.empty(layout.size)
     influence = np.empty((len(influence_1), layout.size))
@@ -137,7 +154,4 @@ def _assembled(
     relative[:, layout.variances] = of_variance / (2.0 * sd[layout.variances] ** 2)
     if len(layout.variances):
         influence[:, covariances] += statistics[covariances] * (relative[:, i] + relative[:, j])
-    return GroupMoments(
-        statistics, len(influence) * (influence.T @ influence), rho, sd,
-        np.array([m.tau[0] for m in margins]), np.stack([m.slopes for m in margins]), empty,
-    )  # fmt: skip
+    return statistics, influence

@@ -26,9 +26,9 @@ CONTINUITY = 0.5
 class Pairs:
     """Pairs (first, second) of variables, r of them.
 
-    rho (r,); scores (n, r) ∂log-likelihood/∂ρ of each row, zero where an answer is missing; cross_first and
-    cross_second: for each pair the sum over rows of the score times that of the margin's parameters (m,) of
-    either variable; empty (r,) cells of the pair's table without an answer.
+    rho (r,); scores (n, r) ∂log-likelihood/∂ρ of each row, zero where an answer is missing, and weight (n,)
+    or None; cross_first and cross_second: for each pair the weighted sum over rows of the score times that of
+    the margin's parameters (m,) of either variable; empty (r,) cells of the pair's table without an answer.
     """
 
     first: IntArray
@@ -83,7 +83,7 @@ def _cells(h: Array, k: Array, rho: Array) -> Array:
     return np.maximum(np.diff(np.diff(values, axis=-1), axis=-2), 0.0)
 
 
-def _cell_slopes(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
+def cell_slopes(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
     """First and second derivative of the cells' probabilities in ρ."""
     inside = np.isfinite(h) & np.isfinite(k)
     a, b = np.where(np.isfinite(h), h, 0.0), np.where(np.isfinite(k), k, 0.0)
@@ -101,7 +101,7 @@ def _table_terms(counts: Array, h: Array, k: Array) -> Terms:
     def terms(rho: Array) -> tuple[Array, Array, Array]:
         wide = rho.reshape(-1, *(1 for _ in axes))
         chance = np.maximum(_cells(h, k, wide), LEAST)
-        first, second = _cell_slopes(h, k, wide)
+        first, second = cell_slopes(h, k, wide)
         ratio = first / chance
         return (
             (counts * np.log(chance)).sum(axis=axes),
@@ -113,7 +113,7 @@ def _table_terms(counts: Array, h: Array, k: Array) -> Terms:
 
 
 def tables(margins: Sequence[Margin], first: IntArray, second: IntArray) -> Array:
-    """Frequencies (r, K, K) of the pairs' answers, K the largest number of categories."""
+    """Frequencies (r, K, K) of the pairs' answers, K the largest number of categories; sums of weights."""
     size = max(m.n_categories for m in margins)
     n = len(margins[0].codes)
     codes = np.stack([m.codes for m in margins])
@@ -121,7 +121,10 @@ def tables(margins: Sequence[Margin], first: IntArray, second: IntArray) -> Arra
     # missing answers, code −1, go to the last column, which is cut off
     hot[np.arange(n)[:, None], np.arange(len(margins)), codes.T] = 1.0
     flat = hot[:, :, :size].reshape(n, -1)
-    every = (flat.T @ flat).reshape(len(margins), size, len(margins), size)
+    # a margin's weight is that of its rows, or zero where its own answer is missing
+    weight = np.stack([m.weight for m in margins], axis=1)
+    heavy = (hot[:, :, :size] * weight[:, :, None]).reshape(n, -1)
+    every = (heavy.T @ flat).reshape(len(margins), size, len(margins), size)
     return np.asarray(every[first, :, second, :])
 
 
@@ -133,28 +136,17 @@ def polychoric(margins: Sequence[Margin], first: IntArray, second: IntArray, n_c
         np.arange(counts.shape[1])[None, None, :] < used[second][:, None, None]
     )
     empty = ((counts == 0) & real).sum(axis=(1, 2))
-    start = _start(counts)
     if n_covariates:
-        return _by_row(margins, first, second, start, empty)
+        return _by_row(margins, first, second, _start(counts), empty)
     size = counts.shape[1]
     tau = np.full((len(margins), size + 1), np.inf)
     for j in set(first.tolist()) | set(second.tolist()):
         margin = margins[j]
         tau[j, : margin.n_categories + 1] = edges(margin.tau)
-    h, k = tau[first][:, :, None], tau[second][:, None, :]
-    rho = maximize(_table_terms(_filled(counts, used, first, second), h, k), start)
-    wide = rho[:, None, None]
-    chance = np.maximum(_cells(h, k, wide), LEAST)
-    score = _cell_slopes(h, k, wide)[0] / chance
-    weighted = counts * score / chance
-    of_first = _threshold_slopes(tau[first], tau[second], rho)
-    of_second = _threshold_slopes(tau[second], tau[first], rho)
-    cross = (
-        (of_first * (weighted[:, :-1] - weighted[:, 1:])).sum(axis=2),
-        (of_second * np.swapaxes(weighted[:, :, :-1] - weighted[:, :, 1:], 1, 2)).sum(axis=2),
-    )
+    found, *cross = polychoric_of_tables(counts, tau[first], tau[second], used[first], used[second])
+    rho, score = found.rho, found.scores
     padded = np.zeros((len(rho), size + 1, size + 1))  # code −1 finds the zeros
-    padded[:, :size, :size] = np.where(counts > 0, score, 0.0)
+    padded[:, :size, :size] = score
     codes = np.stack([m.codes for m in margins])
     flat = codes[first] * (size + 1) + codes[second]
     flat = np.where((codes[first] < 0) | (codes[second] < 0), (size + 1) ** 2 - 1, flat)
@@ -166,7 +158,41 @@ def polychoric(margins: Sequence[Margin], first: IntArray, second: IntArray, n_c
     )  # fmt: skip
 
 
-def _threshold_slopes(own: Array, other: Array, rho: Array) -> Array:
+@dataclass(frozen=True, slots=True)
+class TableFit:
+    """Tables r of them: rho (r,), scores (r, K, K) of their cells, zero in empty ones, and information
+    (r,)."""
+
+    rho: Array
+    scores: Array
+    information: Array
+
+
+def polychoric_of_tables(
+    counts: Array, first: Array, second: Array, used_first: IntArray, used_second: IntArray
+) -> tuple[TableFit, Array, Array]:
+    """Correlations of tables (r, K, K) whose rows and columns are cut at first and second (r, K + 1).
+
+    The edges begin with −∞ and end with ∞ from the last category in use on; used_first and used_second (r,)
+    are the numbers of categories. Returns also Σ score × scores of the thresholds of either margin, (r, K −
+    1).
+    """
+    h, k = first[:, :, None], second[:, None, :]
+    rho = maximize(_table_terms(_filled(counts, used_first, used_second), h, k), _start(counts))
+    wide = rho[:, None, None]
+    chance = np.maximum(_cells(h, k, wide), LEAST)
+    score = np.where(counts > 0, cell_slopes(h, k, wide)[0] / chance, 0.0)
+    weighted = counts * score / chance
+    of_first = threshold_slopes(first, second, rho)
+    of_second = threshold_slopes(second, first, rho)
+    return (
+        TableFit(rho, score, (counts * score**2).sum(axis=(1, 2))),
+        (of_first * (weighted[:, :-1] - weighted[:, 1:])).sum(axis=2),
+        (of_second * np.swapaxes(weighted[:, :, :-1] - weighted[:, :, 1:], 1, 2)).sum(axis=2),
+    )
+
+
+def threshold_slopes(own: Array, other: Array, rho: Array) -> Array:
     """∂ of the cells' probabilities in a threshold of the one variable (r, K − 1, K): below it, + this."""
     inner = np.where(np.isfinite(own[:, 1:-1]), own[:, 1:-1], 0.0)[:, :, None]
     dense = np.where(np.isfinite(own[:, 1:-1]), phi(own[:, 1:-1]), 0.0)[:, :, None]
@@ -185,9 +211,9 @@ def _start(counts: Array) -> Array:
     return np.asarray(np.where(spread > 0, together / np.sqrt(np.maximum(spread, LEAST)), 0.0))
 
 
-def _filled(counts: Array, used: IntArray, first: IntArray, second: IntArray) -> Array:
+def _filled(counts: Array, used_first: IntArray, used_second: IntArray) -> Array:
     """Two-by-two tables with one empty cell get ½ there, their margins kept."""
-    small = (used[first] == 2) & (used[second] == 2)
+    small = (used_first == 2) & (used_second == 2)
     cells = counts[:, :2, :2]
     lone = small & ((cells == 0).sum(axis=(1, 2)) == 1)
     if not lone.any():
@@ -209,11 +235,12 @@ def _by_row(
         np.stack([np.stack(_row_limits(margins[i]), axis=-1) for i in chosen]) for chosen in (first, second)
     )
     h, k = h[..., :, None], k[..., None, :]
-    counts = both[..., None, None].astype(np.float64)
+    heavy = _weights(margins, first, both)
+    counts = heavy[..., None, None]
     rho = maximize(_table_terms(counts, h, k), start)
     wide = rho[:, None, None, None]
     chance = np.maximum(_cells(h, k, wide), LEAST)[..., 0, 0]
-    score = np.where(both, _cell_slopes(h, k, wide)[0][..., 0, 0] / chance, 0.0)
+    score = np.where(both, cell_slopes(h, k, wide)[0][..., 0, 0] / chance, 0.0)
     cross: list[list[Array]] = [[], []]
     for own, (mine, other), chosen in ((0, (h, k), first), (1, (k, h), second)):
         ends, others = mine.reshape(*both.shape, 2), other.reshape(*both.shape, 2)
@@ -223,10 +250,15 @@ def _by_row(
             finite = np.isfinite(at)
             safe = np.where(finite, at, 0.0)
             inside = np.diff(conditional(others, safe[..., None], rho[:, None, None]), axis=-1)[..., 0]
-            pull.append(np.where(finite & both, phi(safe) * inside / chance, 0.0))
+            pull.append(np.where(finite & both, heavy * phi(safe) * inside / chance, 0.0))
         for r, variable in enumerate(chosen):
             cross[own].append(_margin_cross(margins[variable], score[r] * pull[0][r], score[r] * pull[1][r]))
     return Pairs(first, second, rho, score.T, cross[0], cross[1], empty)
+
+
+def _weights(margins: Sequence[Margin], first: IntArray, both: Array) -> Array:
+    """Weights (r, n) of the rows that answer both variables of a pair."""
+    return np.asarray(np.where(both, np.stack([margins[i].weight for i in first]), 0.0))
 
 
 def _row_limits(margin: Margin) -> tuple[Array, Array]:
@@ -259,6 +291,7 @@ def polyserial(margins: Sequence[Margin], first: IntArray, second: IntArray) -> 
     low, high = (np.stack(side) for side in zip(*(_row_limits(margins[i]) for i in first), strict=True))
     z = np.stack([margins[j].level for j in second])
     both = np.stack([margins[i].seen & margins[j].seen for i, j in zip(first, second, strict=True)])
+    heavy = _weights(margins, first, both)
     codes = np.stack([margins[i].codes for i in first]).astype(np.float64)
     a, b = (np.where(both, v - _mean(v, both)[:, None], 0.0) for v in (codes, z))
     start = (a * b).sum(axis=1) / np.sqrt(np.maximum((a * a).sum(axis=1) * (b * b).sum(axis=1), LEAST))
@@ -290,9 +323,9 @@ def polyserial(margins: Sequence[Margin], first: IntArray, second: IntArray) -> 
             bend = bend + sign * np.where(np.isfinite(bound), dense * (again - end * d * d), 0.0)
         ratio = first_slope / chance
         return (
-            np.where(both, np.log(chance), 0.0).sum(axis=1),
-            np.where(both, ratio, 0.0).sum(axis=1),
-            np.where(both, bend / chance - ratio**2, 0.0).sum(axis=1),
+            (heavy * np.log(chance)).sum(axis=1),
+            (heavy * ratio).sum(axis=1),
+            (heavy * (bend / chance - ratio**2)).sum(axis=1),
         )
 
     rho = maximize(terms, start)
@@ -302,9 +335,10 @@ def polyserial(margins: Sequence[Margin], first: IntArray, second: IntArray) -> 
     at_low, at_high = phi_low / (chance * root), phi_high / (chance * root)
     along = -rho[:, None] * (at_high - at_low) - z  # ∂ log-likelihood / ∂z, that of z's own density included
     cross_first, cross_second = [], []
+    weighted = score * heavy
     for r, (i, j) in enumerate(zip(first, second, strict=True)):
-        cross_first.append(_margin_cross(margins[i], score[r] * at_low[r], score[r] * at_high[r]))
-        cross_second.append(_continuous_cross(margins[j], score[r], along[r]))
+        cross_first.append(_margin_cross(margins[i], weighted[r] * at_low[r], weighted[r] * at_high[r]))
+        cross_second.append(_continuous_cross(margins[j], weighted[r], along[r]))
     return Pairs(first, second, rho, score.T, cross_first, cross_second, np.zeros(len(rho), dtype=np.intp))
 
 
@@ -331,7 +365,9 @@ def pearson(margins: Sequence[Margin], first: IntArray, second: IntArray) -> Pai
     a, b = (np.stack([margins[i].level for i in chosen]) for chosen in (first, second))
     both = np.stack([margins[i].seen & margins[j].seen for i, j in zip(first, second, strict=True)])
     a, b = np.where(both, a, 0.0), np.where(both, b, 0.0)
-    n, product, squares = both.sum(axis=1), (a * b).sum(axis=1), (a * a + b * b).sum(axis=1)
+    heavy = _weights(margins, first, both)
+    n, product = heavy.sum(axis=1), (heavy * a * b).sum(axis=1)
+    squares = (heavy * (a * a + b * b)).sum(axis=1)
 
     def terms(rho: Array) -> tuple[Array, Array, Array]:
         left = (1.0 - rho) * (1.0 + rho)
@@ -344,7 +380,7 @@ def pearson(margins: Sequence[Margin], first: IntArray, second: IntArray) -> Pai
         )
         return -0.5 * n * np.log(left) - 0.5 * twice / left, slope, bend
 
-    rho = maximize(terms, product / np.maximum(n, 1))
+    rho = maximize(terms, product / np.maximum(n, LEAST))
     wide = rho[:, None]
     left = (1.0 - wide) * (1.0 + wide)
     score = np.where(
@@ -352,7 +388,7 @@ def pearson(margins: Sequence[Margin], first: IntArray, second: IntArray) -> Pai
     )
     along = [-(a - wide * b) / left, -(b - wide * a) / left]
     cross = [
-        [_continuous_cross(margins[i], score[r], of[r]) for r, i in enumerate(chosen)]
+        [_continuous_cross(margins[i], heavy[r] * score[r], of[r]) for r, i in enumerate(chosen)]
         for of, chosen in zip(along, (first, second), strict=True)
     ]
     return Pairs(first, second, rho, score.T, cross[0], cross[1], np.zeros(len(rho), dtype=np.intp))

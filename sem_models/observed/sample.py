@@ -117,6 +117,11 @@ class Sample:
         """Each group's share of the rows, (g,)."""
         return np.asarray(self.rows_by_group / self.rows_by_group.sum())
 
+    def with_whole_rows(self) -> Sample:
+        """Of ordered items, counted as n rows where least squares count n − 1."""
+        patterns = complete_patterns(self.rows_by_group, self.mean, self.cov)
+        return replace(self, patterns=patterns, unbiased=False)
+
     def with_unbiased_moments(self) -> Sample:
         """The same complete data with divisor n − 1, counted as n − 1 rows (Wishart, least squares)."""
         n = self.n_by_group

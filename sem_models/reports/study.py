@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schemas import Survey
+    from sem_models.findings.treatment import Treatment
     from sem_models.model.spec import ModelSpec
     from sem_models.moderation.result import Moderation
+    from sem_models.observed.merged_categories import Merged
 
-SECTIONS = ("screening", "measurement", "structure", "moderation", "latent_moderation")
+SECTIONS = ("screening", "measurement", "structure", "treatment", "moderation", "latent_moderation")
+TREATMENTS = ("continuous", "ordered")
+OF_ORDERED = {"MLR": "WLSMV", "ML": "WLSMV", "fiml": "pairwise"}
+"""What takes the place of the defaults for continuous items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Study:
     source: str
     interactions: tuple[str, ...] = ()
     method: str = "dblcent"
+    treat_as: str = "continuous"
     _done: dict[str, Section] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -73,6 +79,7 @@ class Study:
         title: str | None = None,
         interactions: str | Sequence[str] = (),
         method: str = "dblcent",
+        treat_as: str = "continuous",
     ) -> Study:
         """Read and check everything a run needs, so that nothing fails after minutes.
 
@@ -87,6 +94,8 @@ class Study:
         interactions : moderations of the specification by product ("EDS:ACT"; several by comma or in a list),
             for `latent_moderation()`; a model text holds its own
         method : how latent interactions are estimated, as in `sm.moderate`
+        treat_as : rated items as "continuous", or as "ordered": by WLSMV and pairs of answers in place of MLR
+            and FIML, which do not go with them
 
         Raises
         ------
@@ -97,6 +106,11 @@ class Study:
         from sem_models.estimation.options import resolve
         from sem_models.model.spec import load
 
+        if treat_as not in TREATMENTS:
+            near = did_you_mean(str(treat_as), TREATMENTS, noun="treatments")
+            raise SpecError(f"treat_as='{treat_as}' is unknown. {near}")
+        if treat_as == "ordered":
+            estimator, missing = (OF_ORDERED.get(option, option) for option in (estimator, missing))
         spec = load(model)
         path = _data_path(data)
         survey = ds.load(path, schema=schema if schema is not None else schema_for(spec))
@@ -114,17 +128,18 @@ class Study:
         reference = _reference(frame, spec, moderator, reference_group)
         if moderator is not None:
             _check_sizes(frame, spec, moderator, missing)
+        categories = _categories(spec, frame) if treat_as == "ordered" else ()
         resolve(
             {}, estimator=estimator, missing=missing, group=moderator, group_equal=(), group_partial=(),
             engine="native", seed=None, has_groups=moderator is not None, has_intercepts=False,
-            has_sample_mean=False,
+            has_sample_mean=False, items=categories,
         )  # fmt: skip
         simulated = _is_bundled(path)
         heading = f"{spec.title}, {path.name}" if spec.verbatim else spec.title
         return cls(
             survey, frame, spec, moderator, reference, estimator, missing,
             title or (f"{heading} (simulated example data)" if simulated else heading), simulated, path.name,
-            wanted, method,
+            wanted, method, treat_as,
         )  # fmt: skip
 
     @cached_property
@@ -132,7 +147,33 @@ class Study:
         """The model on all customers."""
         from sem_models.estimation.fit import fit
 
-        return fit(self.spec, self.frame, estimator=self.estimator, missing=self.missing)
+        return fit(self.spec, self.frame, **self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of every fit: estimator, missing, and the items that are ordered."""
+        out: dict[str, Any] = {"estimator": self.estimator, "missing": self.missing}
+        if self.treat_as == "ordered":
+            from sem_models.findings.treatment import rated
+
+            out["ordered"] = rated(self.spec, self.frame)
+        return out
+
+    @cached_property
+    def both_ways(self) -> Treatment:
+        """The model with its rated items as ordered and as continuous, on all customers."""
+        from sem_models.findings.treatment import compare_treatment
+
+        return compare_treatment(self.spec, self.frame)
+
+    @cached_property
+    def by_group(self) -> Merged:
+        """The data for comparisons of groups: ordered items with categories that each group has chosen."""
+        from sem_models.observed.merged_categories import Merged, merge_categories
+
+        if self.treat_as != "ordered" or self.moderator is None:
+            return Merged(self.frame, ())
+        return merge_categories(self.frame, self.options["ordered"], group=self.moderator)
 
     @cached_property
     def group_moderation(self) -> GroupModeration:
@@ -140,8 +181,8 @@ class Study:
         if self.moderator is None:
             raise SpecError("There is no moderator to compare groups by. Name the column: moderator='…'.")
         return compare_groups(
-            self.spec, self.frame, moderator=self.moderator, reference_group=self.reference_group,
-            estimator=self.estimator, missing=self.missing,
+            self.spec, self.by_group.data, moderator=self.moderator, reference_group=self.reference_group,
+            **self.options,
         )  # fmt: skip
 
     @cached_property
@@ -153,7 +194,7 @@ class Study:
         if not self.interactions:
             raise SpecError("No interaction was named. Open the study with interactions='EDS:ACT'.")
         text = self.spec.syntax(interactions=self.interactions)
-        found = moderate(text, self.frame, method=self.method, estimator=self.estimator, missing=self.missing)
+        found = moderate(text, self.frame, method=self.method, **self.options)
         assert isinstance(found, Moderation)
         return found
 
@@ -207,6 +248,10 @@ class Study:
     def structure(self) -> Section:
         """What goes with what?"""
         return self._section("structure")
+
+    def treatment(self) -> Section:
+        """Does it matter that answers are categories?"""
+        return self._section("treatment")
 
     def moderation(self) -> Section:
         """Does it depend on the group?"""
@@ -265,8 +310,7 @@ class Study:
             raise DataError(f"ids='{ids}' is not a column of the data. {near}")
         chosen = None if levers is None else [part.strip() for part in levers.split(",")]
         found = profiles(
-            self.spec, self.frame, levers=chosen, method=self.method, estimator=self.estimator,
-            missing=self.missing,
+            self.spec, self.frame, levers=chosen, method=self.method, **self.options,
         )  # fmt: skip
         if rows is not None and ids is not None:
             found.write(rows, ids=self.frame[ids], pseudonymize=pseudonymize)
@@ -318,6 +362,7 @@ class Study:
             "spec_hash": self.spec.hash,
             "moderator": self.moderator,
             "reference_group": self.reference_group,
+            "treat_as": self.treat_as,
             **({"interactions": list(self.interactions), "method": self.method} if self.interactions else {}),
         }
 
@@ -325,6 +370,7 @@ class Study:
         groups = f", groups by {self.moderator} against {self.reference_group}" if self.moderator else ""
         return (
             f"<Study '{self.title}': {self.source}, {len(self.frame)} customers, {self.estimator}, "
+            f"{'items as ordered, ' if self.treat_as == 'ordered' else ''}"
             f"missing={self.missing}{groups}; rows not shown>"
         )
 
@@ -333,6 +379,7 @@ class Study:
             "data": f"{self.source}, {len(self.frame)} customers",
             "model": f"{self.spec.id} {self.spec.version}",
             "estimator": f"{self.estimator}, missing answers by {self.missing}",
+            "items": f"treated as {self.treat_as}",
             "moderator": f"{self.moderator_title}, against {self.reference_group}" if self.moderator else "",
             "interactions": f"{', '.join(self.interactions)}, by {self.method}" if self.interactions else "",
             "sections": ", ".join(f"{name}()" for name in self._sections()),
@@ -345,7 +392,10 @@ class Study:
         return f"<table><caption><b>{escape(self.title)}</b></caption>{rows}</table>"
 
     def _sections(self) -> tuple[str, ...]:
-        without = {"moderation": not self.moderator, "latent_moderation": not self.interactions}
+        without = {
+            "moderation": not self.moderator, "latent_moderation": not self.interactions,
+            "treatment": self.treat_as != "ordered",
+        }  # fmt: skip
         return tuple(s for s in SECTIONS if not without.get(s, False))
 
     def write(
@@ -384,6 +434,19 @@ class Study:
             tuple(f for f in files if f.suffix == ".csv"),
             tuple(f for f in files if f.suffix != ".csv"),
         )
+
+
+def _categories(spec: ModelSpec, frame: pd.DataFrame) -> tuple[tuple[str, int], ...]:
+    """Rated items with their numbers of categories; SpecError where there is none."""
+    from sem_models.findings.treatment import rated
+
+    found = tuple((name, int(frame[name].nunique())) for name in rated(spec, frame))
+    if not found:
+        raise SpecError(
+            "treat_as='ordered' needs items of 2 to 15 answer categories, and the model has none in these "
+            "data. Leave it at 'continuous'."
+        )
+    return found
 
 
 def _record(target: Path, provenance: dict[str, Any]) -> None:
@@ -445,7 +508,7 @@ def _reference(
 def _check_sizes(frame: pd.DataFrame, spec: ModelSpec, moderator: str, missing: str) -> None:
     """Refuse groups that no model can be fitted to, before anything is computed."""
     answered = frame[list(spec.items)].notna()
-    usable = answered.any(axis=1) if missing == "fiml" else answered.all(axis=1)
+    usable = answered.any(axis=1) if missing in ("fiml", "pairwise") else answered.all(axis=1)
     sizes = frame.loc[usable, moderator].value_counts()
     small = sizes[sizes <= len(spec.items)]
     if len(small):

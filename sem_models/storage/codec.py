@@ -34,6 +34,8 @@ MODULES = (
     "sem_models.estimation.objective",
     "sem_models.estimation.least_squares",
     "sem_models.estimation.ordinal_least_squares",
+    "sem_models.estimation.pairwise_likelihood",
+    "sem_models.observed.pair_tables",
     "sem_models.estimation.optimizer",
     "sem_models.estimation.data_options",
     "sem_models.estimation.information",

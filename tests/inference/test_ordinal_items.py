@@ -215,8 +215,21 @@ BAD = {
     ),
     "fiml": (lambda d: d, {"missing": "fiml"}, sm.SpecError, ["missing='fiml'", "pairwise", "yet"]),
     "MLR": (lambda d: d, {"estimator": "MLR"}, sm.SpecError, ["MLR", "WLSMV"]),
-    "clusters": (lambda d: d, {"cluster": "g"}, sm.SpecError, ["cluster=", "yet"]),
-    "bootstrap": (lambda d: d, {"se": "bootstrap"}, sm.SpecError, ["bootstrap", "yet"]),
+    "clusters by plain errors": (
+        lambda d: d, {"cluster": "g", "estimator": "DWLS"}, sm.SpecError, ["cluster=", "WLSMV"]
+    ),
+    "few clusters by WLS": (
+        lambda d: d, {"cluster": "g", "estimator": "WLS"}, sm.DataError, ["2 clusters", "WLSMV"]
+    ),
+    "one cluster": (lambda d: d.assign(c=1), {"cluster": "c"}, sm.DataError, ["one cluster"]),
+    "negative weights": (
+        lambda d: d.assign(w=-1.0), {"sampling_weights": "w"}, sm.DataError, ["negative"]
+    ),
+    "a category of weight zero alone": (
+        lambda d: d.assign(w=(d["u3"] > 1).astype(float)), {"sampling_weights": "w"}, sm.DataError,
+        ["No one", "'u3' (category 1)"],
+    ),
+    "auxiliary variables": (lambda d: d, {"aux": ["x"]}, sm.SpecError, ["aux=", "yet"]),
     "residual test": (lambda d: d, {"test": "browne.residual.adf"}, sm.SpecError, ["browne", "yet"]),
     "parameterization": (
         lambda d: d, {"parameterization": "thta"}, sm.SpecError, ["thta", "Did you mean 'theta'"]
@@ -292,7 +305,7 @@ def test_a_saved_fit_says_the_same(one: sm.Fit, tmp_path: Path) -> None:
 
 
 def test_what_is_not_built_is_refused_by_name(one: sm.Fit) -> None:
-    for asked in (lambda: one.bootstrap(20), one.influence, lambda: one.residuals("casewise")):
+    for asked in (one.influence, lambda: one.residuals("casewise")):
         with pytest.raises(sm.SpecError, match="yet"):
             asked()
     with pytest.raises(sm.SpecError, match=r"composites.*yet"):

@@ -108,7 +108,7 @@ def test_notes_say_what_to_beware_of(two_factors: pd.DataFrame, observed: pd.Dat
 
 def test_unusable_tables_are_refused(two_factors: pd.DataFrame, observed: pd.DataFrame) -> None:
     threshold = pd.DataFrame([("a1", "|", "t1", 0.1, "")], columns=["lhs", "op", "rhs", "est", "group"])
-    with pytest.raises(DataError, match="ordinal"):
+    with pytest.raises(DataError, match=r"fit\.reliability"):
         reliability(pd.concat([two_factors, threshold]), observed)
     with pytest.raises(DataError, match="lacks the column est"):
         reliability(two_factors.drop(columns="est"), observed)

@@ -13,6 +13,7 @@ import pytest
 
 from sem_models import examples
 from sem_models.cli import NOTEBOOKS
+from sem_models.errors import SEMError
 from sem_models.runs import RunResult, read_parameters, run
 from sem_models.runs.notebook import plan
 
@@ -21,6 +22,8 @@ SHARED_PARAMETERS = [
     "data", "model", "schema", "moderator", "reference_group", "estimator", "missing", "out",
 ]  # fmt: skip
 OWN_PARAMETERS = {
+    "02_measure_and_structure": [*SHARED_PARAMETERS[:-1], "treat_as", "out"],
+    "03_moderation_by_activity": [*SHARED_PARAMETERS[:-1], "treat_as", "out"],
     "04_latent_moderation": [
         "data", "model", "schema", "interactions", "method", "estimator", "missing", "out",
     ],
@@ -52,7 +55,7 @@ DEFAULTS = {
     "reference_group": None, "interactions": "EDS:ACT", "method": "dblcent", "estimator": "MLR",
     "missing": "fiml", "out": None, "outcome": "PV", "takes": "EDS", "gives": "OPS", "costs": None,
     "target": None, "levers": "onsite_visits", "rows": None, "ids": None, "studies": "active",
-    "published": None, "mentions": None, "provider": None, "investment": None,
+    "published": None, "mentions": None, "provider": None, "investment": None, "treat_as": "continuous",
 }  # fmt: skip
 OWN_DEFAULTS = {
     "09_continuous_activity": {"moderator": "ACT", "predictor": "EDS", "h": "2", "draws": "200"},
@@ -231,3 +234,15 @@ def test_papermill_itself_is_refused_an_undeclared_parameter(name: str, tmp_path
 def test_moderation_needs_a_moderator(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'moderator' must be text"):
         plan(FOLDER / "03_moderation_by_activity.ipynb", {"moderator": "None"}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["02_measure_and_structure", "03_moderation_by_activity"])
+def test_items_may_be_treated_as_ordered(name: str, tmp_path: Path) -> None:
+    given = {"model": "b2b_service_core", "treat_as": "ordered"}
+    result = run(FOLDER / f"{name}.ipynb", given, tmp_path / "run", progress=False)
+    text = result.notebook.read_text(encoding="utf-8")
+    assert "WLSMV" in text
+    said = "As ordered, an answer is a category" if name.startswith("02") else "merged with their neighbors"
+    assert said in text
+    with pytest.raises(SEMError, match="treat_as"):
+        run(FOLDER / f"{name}.ipynb", {**given, "treat_as": "numbers"}, tmp_path / "other", progress=False)

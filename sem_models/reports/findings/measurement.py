@@ -23,6 +23,14 @@ PAIR_COLUMNS = (
     "construct_1", "construct_2", "correlation", "ave_1", "ave_2", "fornell_larcker", "htmt", "htmt2",
     "htmt_verdict",
 )  # fmt: skip
+QUALITY = (
+    "ω from the observed variance of the sum score (as semTools), CR from the implied one; AVE: Fornell and "
+    "Larcker (1981). α is computed from complete rows."
+)
+QUALITY_OF_ITEMS = (
+    "Items are ordered: ω and CR are of the sum score of the answers (Green and Yang, 2009), by observed and "
+    "implied correlations of the latent responses; α from the same; AVE is of the responses."
+)
 STD_COLUMNS = ["est_std", "ci_lower_std", "ci_upper_std"]
 
 
@@ -38,8 +46,7 @@ def section(study: Study) -> Section:
         Table(
             "reliability", "Reliability and convergent validity", quality, names=study.names,
             shown=QUALITY_COLUMNS,
-            note="ω from the observed variance of the sum score (as semTools), CR from the implied one; "
-            "AVE: Fornell and Larcker (1981). α is computed from complete rows.",
+            note=QUALITY_OF_ITEMS if study.treat_as == "ordered" else QUALITY,
         ),
         Table(
             "discriminant_validity", "Are the constructs distinct?", pairs, names=study.names,
@@ -73,7 +80,8 @@ def distinct(study: Study) -> pd.DataFrame:
     from sem_models.measurement.validity import fornell_larcker, htmt_table
 
     observed = study.fit.sample_moments()[""]["cov"]
-    pairs = fornell_larcker(study.fit.estimates(), observed).drop(columns="group")
+    quality = study.fit.reliability()
+    pairs = fornell_larcker(study.fit.estimates(), observed, quality=quality).drop(columns="group")
     pairs = pairs.rename(columns={"verdict": "fornell_larcker"})
     multi = {c: list(items) for c, items in study.constructs.items() if len(items) > 1}
     if len(multi) < 2:
@@ -96,10 +104,9 @@ def parameters(fit: Fit, op: str) -> pd.DataFrame:
 
 
 def _quality(study: Study) -> pd.DataFrame:
-    from sem_models.measurement.reliability import alpha_table, reliability
+    from sem_models.measurement.reliability import alpha_table
 
-    observed = study.fit.sample_moments()[""]["cov"]
-    quality = reliability(study.fit.estimates(), observed).drop(columns="group")
+    quality = study.fit.reliability().drop(columns="group")
     alpha = alpha_table(study.frame, {c: list(items) for c, items in study.constructs.items()})
     alpha = alpha[["construct", "n", "ci_lower", "ci_upper"]].rename(
         columns={"n": "alpha_n", "ci_lower": "alpha_lower", "ci_upper": "alpha_upper"}

@@ -53,13 +53,24 @@ def section(study: Study) -> Section:
         "moderation",
         f"Does it depend on {study.moderator_title}?",
         found.header.line(),
-        (*say.invariance_sentences(steps), *warned, *clear, *silent, number, *means)
+        (*_merged(study), *say.invariance_sentences(steps), *warned, *clear, *silent, number, *means)
         if converged
         else (say.NOTHING,),
         key=(*warned, *clear, *short) if converged else (),
         tables=_tables(study, found),
         charts=_charts(study, found),
         cautions=tuple(cautions),
+    )
+
+
+def _merged(study: Study) -> tuple[str, ...]:
+    """Which categories of ordered items were merged because a group never chose them."""
+    notes = study.by_group.notes
+    if not notes:
+        return ()
+    return (
+        "Answers that one of the groups never gave are merged with their neighbors in all groups: "
+        f"{'; '.join(notes)}.",
     )
 
 

@@ -89,7 +89,7 @@ def fit_each(study: Study, column: str) -> dict[str, Fit]:
         rows = study.frame[study.frame[column].astype(str) == label]
         if len(rows) < max(SMALLEST, len(study.spec.items) + 1):
             raise DataError(f"A study of '{column}' has too few customers for the model. Merge studies.")
-        out[label] = fit_model(study.spec, rows, estimator=study.estimator, missing=study.missing)
+        out[label] = fit_model(study.spec, rows, **study.options)
     return out
 
 

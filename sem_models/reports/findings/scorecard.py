@@ -25,7 +25,7 @@ NOTE = (
 
 def section(study: Study) -> Section:
     """The scorecard of the specification's claims."""
-    card = scorecard(study.spec, study.frame, estimator=study.estimator, missing=study.missing,
+    card = scorecard(study.spec, study.frame, **study.options,
                      interactions={"method": study.method})  # fmt: skip
     rows = card.table()
     heads = rows[rows["part"] == ""]

@@ -89,7 +89,7 @@ def contrasts(study: Study) -> pd.DataFrame:
         if column not in study.frame.columns:
             continue
         grouped = fit_model(
-            spec, study.frame, estimator=study.estimator, missing=study.missing, group=column,
+            spec, study.frame, **study.options, group=column,
             group_equal=("loadings",),
         )  # fmt: skip
         frames.append(grouped.contrasts(chosen).assign(groups=column))
@@ -108,7 +108,7 @@ def over_waves(study: Study) -> Waves | None:
         if len(items.get(name + PRIOR, ())) == len(of) > 1
         and {*of, *items[name + PRIOR]} <= set(study.frame.columns)
     }
-    return waves(study.frame, pairs, estimator=study.estimator, missing=study.missing) if pairs else None
+    return waves(study.frame, pairs, **study.options) if pairs else None
 
 
 def _verdict(row: dict[Any, Any]) -> str:

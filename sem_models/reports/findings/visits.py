@@ -30,8 +30,8 @@ def section(study: Study) -> Section:
             f"'{study.spec.id}' states none of the claims {', '.join(CLAIMS)} on visits and calls."
         )
     card = scorecard(
-        study.spec.model_copy(update={"claims": chosen}), study.frame, estimator=study.estimator,
-        missing=study.missing, interactions={"method": study.method},
+        study.spec.model_copy(update={"claims": chosen}), study.frame, **study.options,
+        interactions={"method": study.method},
     )  # fmt: skip
     rows = card.table()
     rows = rows[rows["claim"].isin(CLAIMS)]
