@@ -82,7 +82,7 @@ def refuse_rows_of_items(rows: DataOptions, missing: str) -> None:
     if missing not in ("listwise", "pairwise"):
         raise SpecError(
             f"Ordered items have no likelihood of incomplete rows by missing='{missing}' yet. Use missing="
-            "'pairwise', or estimator='PML' with missing='available.cases' (both valid if answers are missing "
+            "'pairwise', or estimator='PML' with missing='available.cases' (both valid if answers are lacking "
             "completely at random), or treat the items as continuous."
         )
     if rows.aux:

@@ -33,7 +33,7 @@ TWO_STAGE = ("sam", "rapi")
 METHODS = (*PRODUCTS, *LATENT, *TWO_STAGE, "groups", "lsem", "mnlfa")
 SIDE_BY_SIDE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(PRODUCTS, PRODUCT_OPTIONS), "lms": LATENT_OPTIONS, "qml": (), "sam": (),
-    "rapi": COMPOSITE_OPTIONS,
+    "rapi": COMPOSITE_OPTIONS, "mnlfa": (), "lsem": ("h", "bandwidth", "kernel", "grid"),
 }  # fmt: skip
 """Methods that `sm.multiverse` runs, with the options that are theirs alone: a new one is an entry here."""
 WITH_MODERATOR = ("groups", "lsem")

@@ -24,6 +24,8 @@ TITLES = {
     "sam": "structural-after-measurement estimation",
     "lms": "latent moderated structural equations",
     "qml": "quasi-maximum likelihood",
+    "mnlfa": "path that follows the moderator as a line",
+    "lsem": "linear trend of local models",
     "sem": "products of observed variables",
 }
 """Methods in words."""

@@ -295,6 +295,18 @@ class Study:
         smoothing, n = options_of(h, draws)
         return section(self, moderator=moderator, outcome=outcome, predictor=predictor, h=smoothing, draws=n)
 
+    def multiverse(
+        self, *, moderator: str, outcome: str = "PV", predictor: str = "EDS", h: float | str = 2.0
+    ) -> Section:
+        """Does it depend on the method whether a column or a construct moderates a path?"""
+        from sem_models.reports.findings import multiverse
+        from sem_models.reports.findings.continuous_moderation import options_of
+
+        smoothing, _ = options_of(h, 0)
+        return multiverse.section(
+            self, moderator=moderator, outcome=outcome, predictor=predictor, h=smoothing
+        )
+
     def profiles(
         self, *, levers: str | None = None, rows: str | Path | None = None, ids: str | None = None,
         pseudonymize: bool = True,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.options import OPTION_NAMES
 from sem_models.moderation.moderate import SIDE_BY_SIDE, moderate
 from sem_models.moderation.multiverse.facts import facts_of
+from sem_models.moderation.multiverse.followed import by_covariates, locally
 from sem_models.moderation.multiverse.result import Attempt, Multiverse
 from sem_models.moderation.products.estimate import _refuse, _rows
 from sem_models.moderation.statement import Statement, check_factors, model_text, read_statement
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 OBSERVED = "observed"
 """The one method where no factor of a product is latent: regression on the products themselves."""
+
+FOLLOWED = {"mnlfa": by_covariates, "lsem": locally}
+"""Methods in which a path follows an observed moderator; the product's slope is the path's change with it."""
 
 NOT_SPLIT = (
     "Left out: groups split at a moderator's median throw much of its information away, can invent effects "
@@ -40,7 +45,9 @@ def multiverse(
         As in `sm.moderate`; products are in the model's text.
     methods : sequence of str, optional
         The methods to run, by default all that `sm.moderate` has for products: product indicators (dblcent,
-        uca, rca, ca), lms, qml, sam and rapi. Where no factor is latent, regression on the products alone.
+        uca, rca, ca), lms, qml, sam and rapi; for a product of a latent predictor and an observed moderator
+        also mnlfa (the path follows the moderator as a line) and lsem (the linear trend of local models,
+        200 bootstrap samples). Where no factor is latent, regression on the products alone.
     estimator : str
         "MLR" by default, whose errors are those of the sandwich: `sam` has no others.
     **options
@@ -73,7 +80,12 @@ def multiverse(
     latent = bool(statement.latent_products)
     for method in tqdm(chosen if latent else (OBSERVED,), desc="method", unit="", delay=2, leave=False):
         mine = {k: v for k, v in options.items() if k not in own or k in SIDE_BY_SIDE.get(method, ())}
-        attempts.append(_attempt(method, model, frame, {"estimator": estimator, **mine}))
+        chosen_options = {"estimator": estimator, **mine}
+        if method in FOLLOWED:
+            attempts.append(_attempt(method, partial(FOLLOWED[method], statement, frame, chosen_options)))
+            continue
+        name = "dblcent" if method == OBSERVED else method
+        attempts.append(_attempt(method, partial(moderate, model, frame, method=name, **chosen_options)))
     if not latent:
         why = f"No factor of {', '.join(p.name for p in statement.products)} is latent."
         attempts += [Attempt(method, None, 0.0, why) for method in chosen]
@@ -85,11 +97,11 @@ def multiverse(
     return Multiverse(statement, tuple(attempts), facts_of(statement, frame, names), line)
 
 
-def _attempt(method: str, model: Any, frame: Any, options: Mapping[str, Any]) -> Attempt:
+def _attempt(method: str, estimate: Callable[[], Any]) -> Attempt:
     """One method, whatever happens to it."""
     start = perf_counter()
     try:
-        result = moderate(model, frame, method="dblcent" if method == OBSERVED else method, **options)
+        result = estimate()
         result.standardized()
     except Exception as failure:  # whatever it is, one method's fault must not lose the others
         text = " ".join(str(failure).split()) or type(failure).__name__

@@ -47,7 +47,7 @@ def section(
         covariate_text(study, label, outcome, predictor, column), frame, missing=study.missing,
         estimator=study.estimator,
     )  # fmt: skip
-    title, unit = _title(study, moderator)
+    title, unit = title_and_unit(study, moderator)
     names = {**say.as_names(study.names), column: title}
     path = f"{outcome}~{predictor}"
     dropped = (f"{left_out} customers have no value of {title} and are left out.",) if left_out else ()
@@ -131,7 +131,7 @@ def covariate_text(study: Study, label: str, outcome: str, predictor: str, colum
     return "\n".join(lines)
 
 
-def _title(study: Study, moderator: str) -> tuple[str, str]:
+def title_and_unit(study: Study, moderator: str) -> tuple[str, str]:
     """The moderator as it stands within a sentence, and its unit, which a survey's title has in brackets."""
     for construct in study.spec.constructs:
         if construct.id == moderator and construct.title:
