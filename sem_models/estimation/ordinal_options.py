@@ -81,9 +81,9 @@ def refuse_rows_of_items(rows: DataOptions, missing: str) -> None:
     """Treatments of rows that ordered items do not go with."""
     if missing not in ("listwise", "pairwise"):
         raise SpecError(
-            f"Ordered items have no likelihood of incomplete rows by missing='{missing}' yet. Use missing="
-            "'pairwise', or estimator='PML' with missing='available.cases' (both valid if answers are lacking "
-            "completely at random), or treat the items as continuous."
+            f"Ordered items have no likelihood of incomplete rows by missing='{missing}' yet. Use "
+            "missing='pairwise', or estimator='PML' with missing='available.cases' (both valid if answers are "
+            "missing completely at random), or treat the items as continuous."
         )
     if rows.aux:
         raise SpecError(
