@@ -99,6 +99,11 @@ def covariate_problem(
         has_sample_mean=False,
     )  # fmt: skip
     table = build_table(replace(syntax, moderated=()), resolved.table)
+    if table.variables.emergent:
+        raise SpecError(
+            f"method='mnlfa' cannot take the composite '{table.variables.emergent[0]}' as an outcome yet. "
+            "Measure it by =~, or let it predict only."
+        )
     statement = read_covariates(syntax, table, frame)
     values = covariate_values(frame, statement.covariates)
     exogenous = table.variables.exogenous if resolved.table.fixed_x else ()

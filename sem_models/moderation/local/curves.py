@@ -161,10 +161,10 @@ def permutation_pvalues(observed: Array, permuted: Array) -> tuple[Array, Array,
     """p of each row (r,), adjusted for looking at all of them, and of all together.
 
     observed (r,) and permuted (b, r) are the curves' SDs. p = (1 + #{permuted ≥ observed}) / (1 + b)
-    (Phipson & Smyth, 2010). Each SD is put in standard deviations above its permutation mean; the adjusted p
-    is the share of permutations whose largest one reaches a row's (Westfall & Young, 1993, single step), and
-    the smallest of these is the test of all. Permutations in which a refit failed are left out of a row's
-    count. NaN for rows that cannot vary.
+    (Phipson & Smyth, 2010). Each SD is put in standard deviations above its mean, the data's own counted
+    among the permutations', so that all are treated alike; the adjusted p is the share of permutations whose
+    largest one reaches a row's (Westfall & Young, 1993, single step), and the smallest of these is the test
+    of all. Permutations in which a refit failed are left out of a row's count. NaN for rows that cannot vary.
     """
     kept = np.isfinite(permuted)
     n = kept.sum(axis=0)
@@ -177,7 +177,8 @@ def permutation_pvalues(observed: Array, permuted: Array) -> tuple[Array, Array,
     if not moving.any() or not whole.any():
         return single, adjusted, float("nan")
     base = permuted[np.ix_(whole, moving)]
-    mean, sd = base.mean(axis=0), base.std(axis=0)
+    every = np.concatenate([base, observed[None, moving]])  # the data are one of the permutations
+    mean, sd = every.mean(axis=0), every.std(axis=0)
     sd = np.where(sd > 0, sd, 1.0)
     largest = ((base - mean) / sd).max(axis=1)
     reached = (observed[moving] - mean) / sd

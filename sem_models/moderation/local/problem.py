@@ -209,6 +209,11 @@ def _refuse_fit(found: Fit, moderator: str) -> None:
             "method='lsem' cannot treat ordered items yet, and the data have items of an ordered type. Turn "
             "them into numbers to treat them as continuous."
         )
+    if solved.table.variables.emergent:
+        raise SpecError(
+            f"method='lsem' cannot take the composite '{solved.table.variables.emergent[0]}' as an outcome "
+            "yet. Measure it by =~, or let it predict only."
+        )
     if solved.ram.unheld is not None or solved.table.inequalities:
         raise SpecError(
             "method='lsem' cannot hold inequalities and nonlinear equalities yet. Remove them from the model."

@@ -16,8 +16,10 @@ SPEC, DATA, IDENT = sm.SpecError, sm.DataError, sm.IdentificationError
 BAD: dict[str, tuple[str, dict[str, Any], type[Exception], list[str]]] = {
     "nothing follows": (BASE, {}, SPEC, ["No parameter of the model follows", "b :~ tenure"]),
     "no label": (BASE + "c :~ tenure", {}, SPEC, ["'c' is no label", "line 4, col 1", "Labels: l, b"]),
-    "no column": (BASE + "b :~ tenur", {}, SPEC, ["'tenur' is not a column", "line 4",
-    "Did you mean 'tenure'"]), "itself": (BASE + "b :~ b", {}, SPEC, ["goes in a circle", "line 4"]),
+    "no column": (
+        BASE + "b :~ tenur", {}, SPEC, ["'tenur' is not a column", "line 4", "Did you mean 'tenure'"],
+    ),
+    "itself": (BASE + "b :~ b", {}, SPEC, ["goes in a circle", "line 4"]),
     "one another": (BASE + "b :~ l\nl :~ b", {}, SPEC, ["'l' is a parameter", "in a circle"]),
     "an item": (BASE + "b :~ p1", {}, SPEC, ["'p1' is explained by the model", "circle"]),
     "latent": (BASE + "b :~ E", {}, SPEC, ["'E' is a latent variable", "method='lms'"]),
@@ -42,11 +44,18 @@ BAD: dict[str, tuple[str, dict[str, Any], type[Exception], list[str]]] = {
     "missing": (BASE + "b :~ tenure", {"missing": "pairwise"}, SPEC, ["'pairwise'", "fiml"]),
     "weights": (BASE + "b :~ tenure", {"sampling_weights": "tenure"}, SPEC, ["sampling_weights= yet"]),
     "ordered": (BASE + "b :~ tenure", {"ordered": ["e1"]}, SPEC, ["ordered items yet"]),
-    "moderator": (BASE + "b :~ tenure", {"moderator": "tenure"}, SPEC, ["moderator= is not for",
-    "b :~ tenure"]), "option": (BASE + "b :~ tenure", {"centre": True}, SPEC, ["no option 'centre'",
-    "Did you mean 'center'"]), "no data": (BASE + "b :~ tenure", {"data": None}, DATA,
-    ["needs the raw data"]), "inequality": (BASE + "b > 0\nb :~ tenure", {}, SPEC,
-["cannot hold inequalities"]), }  # fmt: skip
+    "moderator": (
+        BASE + "b :~ tenure", {"moderator": "tenure"}, SPEC, ["moderator= is not for", "b :~ tenure"],
+    ),
+    "option": (
+        BASE + "b :~ tenure", {"centre": True}, SPEC, ["no option 'centre'", "Did you mean 'center'"],
+    ),
+    "no data": (BASE + "b :~ tenure", {"data": None}, DATA, ["needs the raw data"]),
+    "composite outcome": (
+        "E =~ e1 + l*e2 + e3\nC <~ p1 + p2 + p3\nC ~ b*E\nb :~ tenure", {}, SPEC, ["composite 'C'", "yet"],
+    ),
+    "inequality": (BASE + "b > 0\nb :~ tenure", {}, SPEC, ["cannot hold inequalities"]),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

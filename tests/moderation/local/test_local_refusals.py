@@ -71,6 +71,12 @@ def test_other_methods_name_the_column_methods(data: pd.DataFrame) -> None:
         sm.moderate(MODEL + "\nP ~ E:tenure", data, moderator="tenure")
 
 
+def test_composites_as_outcomes_are_refused(data: pd.DataFrame) -> None:
+    text = "E =~ e1 + e2 + e3\nC <~ p1 + p2 + p3\nC ~ E"
+    with pytest.raises(sm.SpecError, match="composite 'C' as an outcome yet"):
+        sm.moderate(text, data, method="lsem", moderator="tenure")
+
+
 def test_inequalities_are_refused(data: pd.DataFrame) -> None:
     with pytest.raises(sm.SpecError, match="cannot hold inequalities"):
         sm.moderate(MODEL.replace("P ~ E", "P ~ b*E\nb > 0"), data, method="lsem", moderator="tenure")
