@@ -114,10 +114,10 @@ def two_stage(
     measurement = measured(stages.blocks, used, missing=options.missing)
     stage, kept = _stage(stages, measurement, used)
     stage = replace(stage, share=share_of_correction(stage))
-    names = (*stages.latents, *stages.columns, *stages.products)
+    names = stages.names
     cov = np.asarray(stage.cov(measurement.free, stage.no_shift))
     solved = solve_structure(structure, names, cov, len(kept), options)
-    assembly = Assembly(table, measurement, structure, stages.latents, stages.columns)
+    assembly = Assembly(table, measurement, structure, stages)
     means = stage.answers.columns.mean(axis=0)
     at = (measurement.free, np.asarray(solved.point.free), means)
     influences = _influences(stage, kept, len(used), solved, names)

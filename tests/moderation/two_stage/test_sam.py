@@ -115,6 +115,27 @@ def test_a_column_moderates_and_three_ways_run() -> None:
     assert means["w"] == pytest.approx(data["w"].mean())
 
 
+def test_a_mediator_may_be_moderated() -> None:
+    """The product M:A has an endogenous factor; the index of moderated mediation follows."""
+    rng = np.random.default_rng(2)
+    n = 20_000
+    x, a = rng.multivariate_normal([0, 0], [[1.0, 0.3], [0.3, 1.0]], n).T
+    m = 0.5 * x + 0.3 * a + 0.2 * (x * a - 0.3) + 0.7 * rng.normal(size=n)
+    b = 0.5 * m + 0.2 * a + 0.25 * m * a + 0.1 * x + 0.7 * rng.normal(size=n)
+    data = pd.DataFrame(
+        {f"{s}{i}": load * v + 0.5 * rng.normal(size=n)
+         for s, v in (("x", x), ("a", a), ("m", m), ("b", b)) for i, load in ((1, 1.0), (2, 0.9), (3, 0.8))}
+    )  # fmt: skip
+    text = "".join(f"{s.upper()} =~ {s}1 + {s}2 + {s}3\n" for s in "xamb")
+    found = moderate_two_stage(text + "M ~ X + A + X:A\nB ~ M + A + M:A + X", data)
+    table = found.estimates()
+    for lhs, rhs, truth in (("M", "X:A", 0.2), ("B", "M:A", 0.25), ("B", "M", 0.5), ("B", "X", 0.1)):
+        row = table[(table["lhs"] == lhs) & (table["op"] == "~") & (table["rhs"] == rhs)].iloc[0]
+        assert abs(row["est"] - truth) < 4 * row["se"]
+    assert ((table["lhs"] == "M") & (table["op"] == "~~") & (table["rhs"] == "M:A")).sum() == 0
+    assert len(found.conditional_indirect("B", "X", through="M").curve()) > 0
+
+
 def test_tables_charts_and_tests_are_there(result: TwoStageModeration) -> None:
     test = result.interaction_test().iloc[0]
     assert test["wald"] == pytest.approx(path(result)["z"] ** 2)
