@@ -238,8 +238,7 @@ def _checked(
         raise SpecError(
             "method='sam' has no groups yet. Use method='dblcent' with group=, or fit each group by itself."
         )
-    allowed = ("orthogonal", "auto_cov_lv_x", "auto_cov_y", "constraints", "max_iterations", "group_equal",
-               "group_partial", "engine")  # fmt: skip
+    allowed = ("auto_cov_y", "constraints", "max_iterations", "group_equal", "group_partial", "engine")
     for name, value in options.items():
         if name not in allowed and value not in (None, False, "default"):
             raise SpecError(f"method='sam' cannot honor {name}={value!r} yet. Leave it out.")

@@ -26,6 +26,8 @@ LAVAAN = {
 SAME = 1e-6
 """Both search to about 1e-7."""
 
+ITEMS = "X =~ x1 + x2 + x3\nZ =~ z1 + z2 + z3\nY =~ y1 + y2 + y3\n"
+
 
 def path(result: Any, rhs: str = "X:Z") -> pd.Series:
     table = result.estimates()
@@ -136,6 +138,37 @@ def test_a_mediator_may_be_moderated() -> None:
     assert len(found.conditional_indirect("B", "X", through="M").curve()) > 0
 
 
+FORMS = {
+    "construct without a path": ("W =~ w1 + w2 + w3", "Y ~ X + Z + X:Z"),
+    "covariance stated": ("X ~~ Z", "Y ~ X + Z + t + X:Z\nX ~~ t"),
+    "covariance fixed": ("X ~~ 0*Z", "Y ~ X + Z + X:Z"),
+    "labels": ("low := b - c", "Y ~ b*X + Z + c*X:Z"),
+    "equal paths": ("", "Y ~ b*X + b*Z + X:Z"),
+    "observed outcome": ("", "Y ~ X\nt ~ X + Z + X:Z"),
+    "residuals correlate": ("x1 ~~ z1", "Y ~ X + Z + X:Z"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_models_of_many_forms_agree_with_product_indicators(form: str) -> None:
+    first, second = FORMS[form]
+    rng = np.random.default_rng(4)
+    data = draw(Cell(600, "normal", 0.2), 2, 5).assign(t=rng.normal(3, 1, 600))
+    data[["w1", "w2", "w3"]] = rng.normal(size=(600, 1)) + rng.normal(size=(600, 3))
+    text = f"{ITEMS}{first}\n{second}"
+    found, other = (sm.moderate(text, data, method=m, match=True) if m == "dblcent" else
+                    sm.moderate(text, data, method=m) for m in ("sam", "dblcent"))  # fmt: skip
+    ours, theirs = path(found), path(other)
+    assert abs(ours["est"] - theirs["est"]) < 1.5 * ours["se"]
+    assert found.status.ok
+    known = set(zip(other.estimates()["lhs"], other.estimates()["op"], strict=True))
+    assert ("low", ":=") in known or form != "labels"
+    free = found.estimates()
+    fixed = free[(free["lhs"] == "X") & (free["op"] == "~~") & (free["rhs"] == "Z")]["est"].iloc[0]
+    assert (fixed == 0.0) == (form == "covariance fixed")
+    str(found.summary())
+
+
 def test_tables_charts_and_tests_are_there(result: TwoStageModeration) -> None:
     test = result.interaction_test().iloc[0]
     assert test["wald"] == pytest.approx(path(result)["z"] ** 2)
@@ -173,7 +206,6 @@ def test_an_impossible_correction_is_given_back_in_part_and_said() -> None:
     pytest.fail("no sample needed it")
 
 
-ITEMS = "X =~ x1 + x2 + x3\nZ =~ z1 + z2 + z3\nY =~ y1 + y2 + y3\n"
 BAD: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "group": (MODEL, {"group": "g"}, ["has no groups yet", "dblcent"]),
     "ordered": (MODEL, {"ordered": ["x1"]}, ["cannot treat ordered items yet"]),
