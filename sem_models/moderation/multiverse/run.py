@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 OBSERVED = "observed"
 """The one method where no factor of a product is latent: regression on the products themselves."""
 
-NOT_SPLIT = (
-    "Left out: groups split at a moderator's median throw much of its information away, can invent effects "
+LEFT_OUT = {
+    "groups": "Groups split at a moderator's median throw much of its information away, can invent effects "
     "(Maxwell & Delaney, 1993), and their contrast is no slope on the common metric. Use method='groups' "
-    "with groups that exist."
-)
+    "with groups that exist.",
+    "lsem": "A local model has a curve along a column, not one coefficient of a product. Use method='lsem' "
+    "to see its shape.",
+    "mnlfa": "A path that follows a column (b :~ column) is the product of a construct and the column, and "
+    "its likelihood is that of lms: it would count twice.",
+}
+"""Methods that are not set beside the others, and why."""
 
 
 def multiverse(
@@ -77,7 +82,7 @@ def multiverse(
     if not latent:
         why = f"No factor of {', '.join(p.name for p in statement.products)} is latent."
         attempts += [Attempt(method, None, 0.0, why) for method in chosen]
-    attempts.append(Attempt("groups", None, 0.0, NOT_SPLIT))
+    attempts += [Attempt(method, None, 0.0, f"Left out: {why}") for method, why in LEFT_OUT.items()]
     done = next((a.result for a in attempts if a.result is not None), None)
     used = f"N = {done.header.n_used} of {done.header.n_available}" if done else f"N = {len(frame)}"
     names = [a.method for a in attempts if a.result is not None]

@@ -34,9 +34,10 @@ def found(data: pd.DataFrame) -> Multiverse:
 def test_every_method_has_its_row_on_the_common_metric(found: Multiverse, data: pd.DataFrame) -> None:
     table = found.table()
     assert list(table.columns) == COLUMNS
-    assert table["method"].tolist() == [*dispatch.SIDE_BY_SIDE, "groups"]
+    assert table["method"].tolist() == [*dispatch.SIDE_BY_SIDE, "groups", "lsem", "mnlfa"]
+    assert set(dispatch.METHODS) == set(table["method"])
     assert set(found.results) == set(dispatch.SIDE_BY_SIDE)
-    assert "median" in table["reason"].iloc[-1]
+    assert "median" in table.set_index("method").loc["groups", "reason"]
     alone = sm.moderate(MODEL, data, method="dblcent", estimator="MLR", match=True)
     row, own = table.iloc[0], alone.standardized()
     own = own[(own["op"] == "~") & (own["rhs"] == "X:Z")].iloc[0]
@@ -79,6 +80,17 @@ def test_products_of_columns_are_one_regression(data: pd.DataFrame) -> None:
     found = sm.multiverse("y1 ~ x1 + z1 + x1:z1", data)
     assert set(found.results) == {OBSERVED}
     assert "is latent" in found.table().set_index("method").loc["lms", "reason"]
+
+
+def test_what_is_left_out_as_lms_is_lms(data: pd.DataFrame) -> None:
+    """A path that follows a column has the likelihood of lms with their product."""
+    frame = data.assign(w=np.random.default_rng(1).normal(size=len(data)))
+    items = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\n"
+    product = sm.moderate(items + "Y ~ X + w + X:w", frame, method="lms").estimates()
+    follows = sm.moderate(items + "Y ~ b*X + w\nb :~ w", frame, method="mnlfa").estimates()
+    one, other = product[product["rhs"] == "X:w"].iloc[0], follows[follows["op"] == ":~"].iloc[0]
+    assert other["est"] == pytest.approx(one["est"], abs=1e-3 * one["se"])
+    assert other["se"] == pytest.approx(one["se"], rel=1e-3)
 
 
 def methods_table(values: dict[str, tuple[float, float]], *, usable: bool = True) -> pd.DataFrame:
@@ -137,7 +149,7 @@ def test_texts_and_the_forest(found: Multiverse) -> None:
     assert found.sentences()[0].startswith("Y ~ X:Z: 8 methods")
     assert found.rule == RULE
     assert "Y ~ X:Z" in str(found)
-    assert "8 of 9 methods" in repr(found)
+    assert "8 of 11 methods" in repr(found)
     assert "<table" in found._repr_html_()
     assert {"skewness", "customers", "alpha"} <= set(found.data_facts()["fact"])
     picture = export.svg(found.charts.forest())
