@@ -82,8 +82,8 @@ def refuse_rows_of_items(rows: DataOptions, missing: str) -> None:
     if missing not in ("listwise", "pairwise"):
         raise SpecError(
             f"Ordered items have no likelihood of incomplete rows by missing='{missing}' yet. Use "
-            "missing='pairwise', or estimator='PML' with missing='available.cases' (both valid if answers are "
-            "missing completely at random), or treat the items as continuous."
+            "missing='pairwise', or estimator='PML' with missing='available.cases' (both valid if answers "
+            "are missing completely at random), or treat the items as continuous."
         )
     if rows.aux:
         raise SpecError(

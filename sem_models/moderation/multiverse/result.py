@@ -98,7 +98,7 @@ class Multiverse:
         out += [f.sentence for f in self.facts if f.matters]
         if not any(f.matters for f in self.facts) and not self.agreement()["agree"].all():
             out.append("Nothing that was looked at in the data explains the difference.")
-        absent = [a.method for a in self.attempts if a.result is None]
+        absent = [a.method for a in self.attempts if a.result is None and not a.reason.startswith("Left out")]
         if absent:
             out.append(f"Without a result: {listing(absent, 9)} (see the column reason).")
         return tuple(out)

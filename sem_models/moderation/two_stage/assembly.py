@@ -10,9 +10,9 @@ import numpy as np
 
 from sem_models.model.ram import Array
 from sem_models.model.syntax import parse, to_text
-from sem_models.model.table import ParameterTable, TableOptions, build_table
+from sem_models.model.table import ParameterTable, Row, TableOptions, build_table
 from sem_models.moderation.statement import Statement
-from sem_models.moderation.two_stage.blocks import Stages
+from sem_models.moderation.two_stage.blocks import Stages, plain
 from sem_models.moderation.two_stage.corrected import STEP
 from sem_models.moderation.two_stage.measurement import Key, Measurement
 
@@ -22,14 +22,13 @@ def whole_table(
 ) -> ParameterTable:
     """The table of the whole model: products are latent variables without items."""
     text = to_text(statement.syntax).rstrip()
-    stated = {r.key for r in structure.rows if r.user} | {
-        (r.rhs, r.op, r.lhs) for r in structure.rows if r.user
-    }
-    lines = [
-        f"{row.lhs} ~~ {row.rhs}" for row in structure.rows if row.op == "~~" and row.key not in stated
-    ]  # fmt: skip
-    lines += [f"{row.lhs} ~~ {row.rhs}" for row in structure.rows if row.op == "~~" and row.user
-              and f"{row.lhs} ~~" not in text and f"{row.rhs} ~~" not in text]  # fmt: skip
+    named = {plain(name): name for name in stages.products}
+    known = {(f.lhs, f.rhs) for f in statement.syntax.formulas if f.op == "~~"}
+    lines = []
+    for row in structure.rows:
+        lhs, rhs = named.get(row.lhs, row.lhs), named.get(row.rhs, row.rhs)
+        if row.op == "~~" and not {(lhs, rhs), (rhs, lhs)} & known:
+            lines.append(f"{lhs} ~~ {rhs}")
     anchor = stages.items[0]
     products = [f"{name} =~ 0*{anchor}" for name in stages.products]
     table = build_table(parse("\n".join([text, *products, *lines])), options)
@@ -47,8 +46,7 @@ class Assembly:
     table: ParameterTable
     measurement: Measurement
     structure: ParameterTable
-    latents: tuple[str, ...]
-    columns: tuple[str, ...]
+    stages: Stages
 
     def values(self, first: Any, second: Any, means: Any) -> Any:
         """Values (q,) of the whole model's free rows; complex arguments give complex values.
@@ -58,7 +56,7 @@ class Assembly:
         """
         of_items = dict(zip(self.measurement.keys, first, strict=True))
         free = [self.structure.rows[n] for n in self.structure.free_rows]
-        paths = {row.key: value for row, value in zip(free, second, strict=True)}
+        paths = {self._key(row): value for row, value in zip(free, second, strict=True)}
         everything = {**self.measurement.fixed, **of_items}
         level = self._levels({**self._fixed_paths(), **paths}, means)
         out = []
@@ -68,11 +66,17 @@ class Assembly:
         return np.array(out)
 
     def _fixed_paths(self) -> dict[Key, float]:
-        return {r.key: r.fixed for r in self.structure.rows if r.fixed is not None and r.op == "~"}
+        rows = self.structure.rows
+        return {self._key(r): r.fixed for r in rows if r.fixed is not None and r.op == "~"}
+
+    def _key(self, row: Row) -> Key:
+        """The row's key with products by their own names."""
+        named = {plain(name): name for name in self.stages.products}
+        return named.get(row.lhs, row.lhs), row.op, named.get(row.rhs, row.rhs)
 
     def _levels(self, paths: dict[Key, Any], means: Any) -> dict[str, Any]:
         """Mean of every variable of the structure, and intercepts of its explained columns ("~1 name")."""
-        names = self.structure.variables.observed
+        names = (*self.stages.latents, *self.stages.columns, *self.stages.products)
         place = {name: i for i, name in enumerate(names)}
         slopes = np.zeros((len(names),) * 2, dtype=np.result_type(*paths.values(), means, np.float64))
         for (lhs, op, rhs), value in paths.items():
@@ -80,7 +84,7 @@ class Assembly:
                 slopes[place[lhs], place[rhs]] = value
         known = np.zeros(len(names), dtype=slopes.dtype)
         left = np.eye(len(names)) - slopes
-        for name, mean in zip(self.columns, means, strict=True):
+        for name, mean in zip(self.stages.columns, means, strict=True):
             left[place[name]] = np.eye(len(names))[place[name]]
             known[place[name]] = mean
         level = np.linalg.solve(left, known)
@@ -101,7 +105,7 @@ class Assembly:
             return level[f"~1 {lhs}"]
         for found in (paths, items):
             for name in (key, (rhs, op, lhs)) if op == "~~" else (key,):
-                if name in found and not (found is items and op == "~~" and lhs in self.latents):
+                if name in found and not (found is items and op == "~~" and lhs in self.stages.latents):
                     return found[name]
         raise KeyError(key)
 

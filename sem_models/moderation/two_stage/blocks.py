@@ -36,6 +36,11 @@ class Stages:
         return tuple(name for block in self.blocks for name in block.latents)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The structure's variables as its text has them: constructs, columns, products by plain names."""
+        return (*self.latents, *self.columns, *(plain(name) for name in self.products))
+
+    @property
     def items(self) -> tuple[str, ...]:
         return tuple(name for block in self.blocks for name in block.items)
 
@@ -66,9 +71,10 @@ def stages_of(statement: Statement) -> Stages:
         )
         for group in _grouped(latent, items, measuring)
     )  # fmt: skip
+    renamed = (replace(f, rhs=plain(f.rhs)) if f.rhs in statement.names else f for f in structural)
     text = to_text(
         replace(
-            statement.syntax, formulas=tuple(structural),
+            statement.syntax, formulas=tuple(renamed),
             constraints=tuple(c for c in statement.syntax.constraints if c.op != ":="),
         )
     )  # fmt: skip
@@ -76,6 +82,11 @@ def stages_of(statement: Statement) -> Stages:
     used = dict.fromkeys(n for f in structural for n in (f.lhs, f.rhs) if n and n not in latent)
     columns = tuple(n for n in used if n not in names)
     return Stages(blocks, text, columns, statement.names)
+
+
+def plain(product: str) -> str:
+    """A product's name as that of a variable of its own, which X:Z with an endogenous factor would not be."""
+    return product.replace(":", ".x.")
 
 
 def _of_block(

@@ -114,10 +114,10 @@ def two_stage(
     measurement = measured(stages.blocks, used, missing=options.missing)
     stage, kept = _stage(stages, measurement, used)
     stage = replace(stage, share=share_of_correction(stage))
-    names = (*stages.latents, *stages.columns, *stages.products)
+    names = stages.names
     cov = np.asarray(stage.cov(measurement.free, stage.no_shift))
     solved = solve_structure(structure, names, cov, len(kept), options)
-    assembly = Assembly(table, measurement, structure, stages.latents, stages.columns)
+    assembly = Assembly(table, measurement, structure, stages)
     means = stage.answers.columns.mean(axis=0)
     at = (measurement.free, np.asarray(solved.point.free), means)
     influences = _influences(stage, kept, len(used), solved, names)
@@ -238,8 +238,7 @@ def _checked(
         raise SpecError(
             "method='sam' has no groups yet. Use method='dblcent' with group=, or fit each group by itself."
         )
-    allowed = ("orthogonal", "auto_cov_lv_x", "auto_cov_y", "constraints", "max_iterations", "group_equal",
-               "group_partial", "engine")  # fmt: skip
+    allowed = ("auto_cov_y", "constraints", "max_iterations", "group_equal", "group_partial", "engine")
     for name, value in options.items():
         if name not in allowed and value not in (None, False, "default"):
             raise SpecError(f"method='sam' cannot honor {name}={value!r} yet. Leave it out.")

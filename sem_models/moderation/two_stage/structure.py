@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pandas as pd
@@ -16,19 +17,24 @@ from sem_models.inference.solved import Solved
 from sem_models.model.ram import Array, IntArray
 from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, build_table
+from sem_models.model.variables import classify
 from sem_models.observed.moments import sample_from_moments
 
 
 def structure_table(text: str, latents: Sequence[str], options: Options) -> ParameterTable:
-    """The parameter table of the structure; constructs without a path covary with all that is exogenous."""
-    table = build_table(parse(text), options.table)
-    named = table.variables.observed
-    absent = [name for name in latents if name not in named]
-    lines = [f"{name} ~~ {name}" for name in absent]
-    free = [n for n in named if n not in table.variables.regressed]
-    for k, name in enumerate(absent):
-        lines += [f"{name} ~~ {other}" for other in (*free, *absent[:k])]
-    return build_table(parse("\n".join([text, *lines])), options.table) if absent else table
+    """The parameter table of the structure.
+
+    All that nothing explains has a variance and covaries freely unless the text says otherwise, constructs
+    without a path too: stated by name, as lavaan's defaults stop where the text mentions one of them.
+    """
+    syntax = parse(text)
+    stated = {frozenset((f.lhs, f.rhs)) for f in syntax.formulas if f.op == "~~"}
+    variables = classify(syntax)
+    explained = variables.regressed
+    apart = [n for n in dict.fromkeys((*latents, *variables.observed)) if n not in explained]
+    pairs = combinations_with_replacement(apart, 2)
+    lines = [f"{one} ~~ {two}" for one, two in pairs if frozenset((one, two)) not in stated]
+    return build_table(parse("\n".join([text, *lines])), options.table)
 
 
 def solve_structure(

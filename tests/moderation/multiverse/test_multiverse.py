@@ -37,6 +37,7 @@ def test_every_method_has_its_row_on_the_common_metric(found: Multiverse, data: 
     assert table["method"].tolist() == [*dispatch.SIDE_BY_SIDE, "groups"]
     assert table.set_index("method").loc[["mnlfa", "lsem"], "reason"].str.contains("observed moderator").all()
     assert set(found.results) == set(dispatch.SIDE_BY_SIDE) - {"mnlfa", "lsem"}
+    assert set(dispatch.METHODS) == set(table["method"])
     assert "median" in table["reason"].iloc[-1]
     alone = sm.moderate(MODEL, data, method="dblcent", estimator="MLR", match=True)
     row, own = table.iloc[0], alone.standardized()

@@ -26,6 +26,8 @@ LAVAAN = {
 SAME = 1e-6
 """Both search to about 1e-7."""
 
+ITEMS = "X =~ x1 + x2 + x3\nZ =~ z1 + z2 + z3\nY =~ y1 + y2 + y3\n"
+
 
 def path(result: Any, rhs: str = "X:Z") -> pd.Series:
     table = result.estimates()
@@ -115,6 +117,58 @@ def test_a_column_moderates_and_three_ways_run() -> None:
     assert means["w"] == pytest.approx(data["w"].mean())
 
 
+def test_a_mediator_may_be_moderated() -> None:
+    """The product M:A has an endogenous factor; the index of moderated mediation follows."""
+    rng = np.random.default_rng(2)
+    n = 20_000
+    x, a = rng.multivariate_normal([0, 0], [[1.0, 0.3], [0.3, 1.0]], n).T
+    m = 0.5 * x + 0.3 * a + 0.2 * (x * a - 0.3) + 0.7 * rng.normal(size=n)
+    b = 0.5 * m + 0.2 * a + 0.25 * m * a + 0.1 * x + 0.7 * rng.normal(size=n)
+    data = pd.DataFrame(
+        {f"{s}{i}": load * v + 0.5 * rng.normal(size=n)
+         for s, v in (("x", x), ("a", a), ("m", m), ("b", b)) for i, load in ((1, 1.0), (2, 0.9), (3, 0.8))}
+    )  # fmt: skip
+    text = "".join(f"{s.upper()} =~ {s}1 + {s}2 + {s}3\n" for s in "xamb")
+    found = moderate_two_stage(text + "M ~ X + A + X:A\nB ~ M + A + M:A + X", data)
+    table = found.estimates()
+    for lhs, rhs, truth in (("M", "X:A", 0.2), ("B", "M:A", 0.25), ("B", "M", 0.5), ("B", "X", 0.1)):
+        row = table[(table["lhs"] == lhs) & (table["op"] == "~") & (table["rhs"] == rhs)].iloc[0]
+        assert abs(row["est"] - truth) < 4 * row["se"]
+    assert ((table["lhs"] == "M") & (table["op"] == "~~") & (table["rhs"] == "M:A")).sum() == 0
+    assert len(found.conditional_indirect("B", "X", through="M").curve()) > 0
+
+
+FORMS = {
+    "construct without a path": ("W =~ w1 + w2 + w3", "Y ~ X + Z + X:Z"),
+    "covariance stated": ("X ~~ Z", "Y ~ X + Z + t + X:Z\nX ~~ t"),
+    "covariance fixed": ("X ~~ 0*Z", "Y ~ X + Z + X:Z"),
+    "labels": ("low := b - c", "Y ~ b*X + Z + c*X:Z"),
+    "equal paths": ("", "Y ~ b*X + b*Z + X:Z"),
+    "observed outcome": ("", "Y ~ X\nt ~ X + Z + X:Z"),
+    "residuals correlate": ("x1 ~~ z1", "Y ~ X + Z + X:Z"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_models_of_many_forms_agree_with_product_indicators(form: str) -> None:
+    first, second = FORMS[form]
+    rng = np.random.default_rng(4)
+    data = draw(Cell(600, "normal", 0.2), 2, 5).assign(t=rng.normal(3, 1, 600))
+    data[["w1", "w2", "w3"]] = rng.normal(size=(600, 1)) + rng.normal(size=(600, 3))
+    text = f"{ITEMS}{first}\n{second}"
+    found, other = (sm.moderate(text, data, method=m, match=True) if m == "dblcent" else
+                    sm.moderate(text, data, method=m) for m in ("sam", "dblcent"))  # fmt: skip
+    ours, theirs = path(found), path(other)
+    assert abs(ours["est"] - theirs["est"]) < 1.5 * ours["se"]
+    assert found.status.ok
+    known = set(zip(other.estimates()["lhs"], other.estimates()["op"], strict=True))
+    assert ("low", ":=") in known or form != "labels"
+    free = found.estimates()
+    fixed = free[(free["lhs"] == "X") & (free["op"] == "~~") & (free["rhs"] == "Z")]["est"].iloc[0]
+    assert (fixed == 0.0) == (form == "covariance fixed")
+    str(found.summary())
+
+
 def test_tables_charts_and_tests_are_there(result: TwoStageModeration) -> None:
     test = result.interaction_test().iloc[0]
     assert test["wald"] == pytest.approx(path(result)["z"] ** 2)
@@ -152,7 +206,6 @@ def test_an_impossible_correction_is_given_back_in_part_and_said() -> None:
     pytest.fail("no sample needed it")
 
 
-ITEMS = "X =~ x1 + x2 + x3\nZ =~ z1 + z2 + z3\nY =~ y1 + y2 + y3\n"
 BAD: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "group": (MODEL, {"group": "g"}, ["has no groups yet", "dblcent"]),
     "ordered": (MODEL, {"ordered": ["x1"]}, ["cannot treat ordered items yet"]),
