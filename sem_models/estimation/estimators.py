@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Discrepancy = Literal["ML", "GLS", "ULS", "WLS", "DWLS", "PML"]
+Discrepancy = Literal["ML", "GLS", "ULS", "WLS", "DWLS", "PML", "MML"]
 SCALED_TESTS = (
     "satorra.bentler", "scaled.shifted", "mean.var.adjusted", "yuan.bentler.mplus", "yuan.bentler",
 )  # fmt: skip
@@ -41,6 +41,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "WLSMV": Estimator("DWLS", "robust.sem", "scaled.shifted"),
     "WLSMVS": Estimator("DWLS", "robust.sem", "mean.var.adjusted"),
     "PML": Estimator("PML", "robust.huber.white", "mean.var.adjusted"),
+    "MML": Estimator("MML", "standard", "standard"),
 }
 LATER = ("FML",)
 BOLLEN_STINE = "bollen.stine"

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from sem_models.estimation.bounds import held_by
 from sem_models.estimation.constrained import minimize_constrained, on_the_constraints
 from sem_models.estimation.data_options import TWO_STAGE
 from sem_models.estimation.identification import check_identified
-from sem_models.estimation.least_squares import LeastSquares, least_squares
+from sem_models.estimation.least_squares import Kind, LeastSquares, least_squares
+from sem_models.estimation.marginal_likelihood import marginal_likelihood
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome, Solution, minimize
 from sem_models.estimation.options import Options, resolve
@@ -52,6 +53,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sem_models.model.spec import ModelSpec
+
+LIKELIHOODS = ("ML", "PML", "MML")
+"""Discrepancies that are not least squares of moments."""
+
+NUMERIC = 1e-6
+"""Distance to the optimum, in standard errors, that derivatives by differences can tell."""
 
 LOWER = 1e-9
 """Difference of the discrepancy, per row, from which one optimum counts as lower than another."""
@@ -179,8 +186,7 @@ def fit(
         sample = sample_from_moments(
             sample_cov, sample_nobs, observed, sample_mean=sample_mean, rescale=resolved.sample_cov_rescale
         )
-    of_pairs = resolved.discrepancy == "PML"
-    if of_pairs:
+    if resolved.discrepancy in ("PML", "MML"):
         sample = sample.with_whole_rows()
     elif not sample.unbiased and (resolved.likelihood == "wishart" or resolved.discrepancy != "ML"):
         sample = sample.with_unbiased_moments()
@@ -218,8 +224,8 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     objective: NormalTheory | LeastSquares = complete
     if held:
         return _solve_held(table, sample, options, complete, begin, held, limits)
-    if options.discrepancy != "ML" and options.discrepancy != "PML":
-        objective = least_squares(ram, sample, options.discrepancy)
+    if options.discrepancy not in LIKELIHOODS:
+        objective = least_squares(ram, sample, cast("Kind", options.discrepancy))
         solution = minimize(objective, begin.params, **limits)
     elif not sample.complete:
         # what fits the EM moments as if they were complete is close to the FIML optimum, and cheap
@@ -255,10 +261,11 @@ def solve_ordinal(
     table: ParameterTable, ram: RamModel, sample: Sample, options: Options, start: np.ndarray | None
 ) -> Solved:
     """The same for ordered items, from thresholds and correlations of latent responses."""
-    of_pairs = options.discrepancy == "PML"
-    if of_pairs:
+    of_answers = options.discrepancy in ("PML", "MML")
+    if options.discrepancy == "PML":
         refuse_for_pairs(sample)
-    objective = ordinal_least_squares(ram, sample, "DWLS" if of_pairs else options.discrepancy)
+    likelihood = marginal_likelihood(ram, sample) if options.discrepancy == "MML" else None
+    objective = ordinal_least_squares(ram, sample, "DWLS" if of_answers else options.discrepancy)
     begin = objective.at(ordinal_start(table, ram, sample) if start is None else start)
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
@@ -267,12 +274,21 @@ def solve_ordinal(
         moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
         check_identified(objective, table, begin, objective.information(begin), moments, held, cov=sample.cov)
     limits: dict[str, Any] = {"n_rows": sample.n, "max_iterations": options.max_iterations}
-    if of_pairs:
+    if of_answers:
         near = minimize(objective, begin, **limits).point if start is None and not held else begin
-        objective = pairwise_likelihood(ram, sample, available=options.missing == "available.cases")
+        objective = likelihood or pairwise_likelihood(
+            ram, sample, available=options.missing == "available.cases"
+        )
         begin = objective.at((near or begin).params) or objective.at(begin.params)
         if begin is None:
             raise SpecError(Outcome.BAD_START.value)
+    if likelihood is not None:
+        if held:
+            raise SpecError(
+                "estimator='MML' is not built for bounds, inequalities and nonlinear constraints yet. Leave "
+                "them out, or use estimator='PML'."
+            )
+        limits["tolerance"] = NUMERIC
     if held:
         found = minimize_constrained(objective, ram, begin, held, **limits)
         along, params = on_the_constraints(found, ram)
@@ -301,8 +317,8 @@ def _solve_held(
     ram = complete.ram
     objective: NormalTheory | LeastSquares = complete
     point = begin
-    if options.discrepancy != "ML" and options.discrepancy != "PML":
-        objective = least_squares(ram, sample, options.discrepancy)
+    if options.discrepancy not in LIKELIHOODS:
+        objective = least_squares(ram, sample, cast("Kind", options.discrepancy))
         point = objective.at(begin.params)
     elif not sample.complete:
         objective = NormalTheory(ram, sample.patterns, sample.mean)

@@ -248,9 +248,9 @@ def resolve(
     rows = data_options(given)
     asked_missing = str(missing).lower()
     missing = missing_method(missing)
-    if items:
-        refuse_rows_of_items(rows, missing)
     estimator = estimator_of_items(_estimator(estimator), items=bool(items))
+    if items:
+        refuse_rows_of_items(rows, missing, estimator)
     check_conditional(given, items=bool(items))
     named = estimator
     if items:
@@ -267,7 +267,7 @@ def resolve(
     se = _default(given.get("se"), defaults.se).replace("-", ".").replace("_", ".")
     se = SE_NAMES.get(se, se)
     if items and se == "robust":
-        se = "robust.huber.white" if estimator == "PML" else "robust.sem"
+        se = "robust.huber.white" if estimator in ("PML", "MML") else "robust.sem"
     if se == "robust":
         se = "robust.huber.white" if full or estimator == "MLR" else "robust.sem"
     se = _one_of("se", se, STANDARD_ERRORS)
@@ -325,7 +325,8 @@ def resolve(
     if items:
         refuse_for_items(
             se=se, tests=tests, information=(for_errors, for_tests), likelihood=likelihood, engine=engine,
-            std_ov=given.get("std_ov") is True, effect_coding=effect_coding, pairs=estimator == "PML",
+            std_ov=given.get("std_ov") is True, effect_coding=effect_coding,
+            likelihood_of=estimator if estimator in ("PML", "MML") else "",
         )  # fmt: skip
     return Options(
         estimator, defaults.discrepancy, missing, se, tests, for_errors.kind, model_type, group,
@@ -357,13 +358,13 @@ def _refuse_combinations(
     moment_based = se in ("robust.sem", "robust.cluster.sem", "robust.sem.nt") or any(
         t not in ("standard", *YUAN_BENTLER) for t in tests
     )
-    if full and (discrepancy != "ML" or moment_based):
+    if full and (discrepancy not in ("ML", "MML") or moment_based):
         raise SpecError(
             f"{estimator} with these errors and tests works on complete rows. "
             "Use estimator='MLR' (or 'ML') with missing='fiml', or missing='listwise'."
         )
     casewise = bool(set(YUAN_BENTLER) & set(tests)) or se in ("robust.huber.white", "first.order")
-    if discrepancy not in ("ML", "PML") and casewise:
+    if discrepancy not in ("ML", "PML", "MML") and casewise:
         raise SpecError(
             f"{estimator} has no casewise likelihood. Use se='robust.sem' and test='satorra.bentler', "
             "or estimator='MLR'."

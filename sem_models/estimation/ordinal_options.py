@@ -10,14 +10,14 @@ from sem_models.estimation.data_options import DataOptions
 from sem_models.estimation.estimators import ESTIMATORS, SCALED_TESTS, Estimator
 from sem_models.estimation.information import Information
 
-FOR_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "WLS", "ULSMV", "ULSM", "ULSMVS", "ULS", "PML")
-ONLY_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "PML")
+FOR_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "WLS", "ULSMV", "ULSM", "ULSMVS", "ULS", "PML", "MML")
+ONLY_ITEMS = ("WLSMV", "WLSM", "WLSMVS", "DWLS", "PML", "MML")
 """Estimators for ordered items, and those that are not built for continuous variables alone."""
 
 ERRORS = ("standard", "robust.sem", "robust.cluster.sem", "bootstrap", "none")
 TESTS = ("standard", *(t for t in SCALED_TESTS if t != "yuan.bentler.mplus"))
-OF_PAIRS = ("standard", "robust.huber.white", "robust.cluster", "bootstrap", "none")
-"""Errors of the pairwise likelihood."""
+OF_LIKELIHOOD = ("standard", "robust.huber.white", "robust.cluster", "bootstrap", "none")
+"""Errors of the pairwise and the marginal likelihood."""
 PARAMETERIZATIONS = ("delta", "theta")
 
 
@@ -77,13 +77,24 @@ def check_conditional(given: Mapping[str, Any], *, items: bool) -> None:
         )
 
 
-def refuse_rows_of_items(rows: DataOptions, missing: str) -> None:
+def refuse_rows_of_items(rows: DataOptions, missing: str, estimator: str) -> None:
     """Treatments of rows that ordered items do not go with."""
+    if estimator == "MML":
+        if missing not in ("listwise", "fiml"):
+            raise SpecError(
+                f"estimator='MML' uses every answer; missing='{missing}' does not go with it. Use 'fiml'."
+            )
+        if rows.design or rows.aux:
+            raise SpecError(
+                f"The engine cannot combine estimator='MML' with {rows.design or 'aux='} yet. Use 'PML' or "
+                "'WLSMV'."
+            )
+        return
     if missing not in ("listwise", "pairwise"):
         raise SpecError(
-            f"Ordered items have no likelihood of incomplete rows by missing='{missing}' yet. Use "
-            "missing='pairwise', or estimator='PML' with missing='available.cases' (both valid if answers "
-            "are missing completely at random), or treat the items as continuous."
+            f"Ordered items have no likelihood of incomplete rows by missing='{missing}' yet. Use missing="
+            "'pairwise' (valid if answers are missing completely at random), estimator='MML' with 'fiml' "
+            "(one or two factors), or treat the items as continuous."
         )
     if rows.aux:
         raise SpecError(
@@ -103,20 +114,27 @@ def refuse_design_of_items(estimator: str, rows: DataOptions) -> None:
 
 def refuse_for_items(
     *, se: str, tests: tuple[str, ...], information: tuple[Information, Information], likelihood: str,
-    engine: str, std_ov: bool, effect_coding: tuple[str, ...], pairs: bool,
+    engine: str, std_ov: bool, effect_coding: tuple[str, ...], likelihood_of: str,
 ) -> None:  # fmt: skip
-    """Combinations with ordered items that have no meaning or are not built: one sentence each. pairs says
-    that the estimator is the pairwise likelihood."""
-    errors = OF_PAIRS if pairs else ERRORS
+    """Combinations with ordered items that have no meaning or are not built: one sentence each.
+
+    likelihood_of is the estimator where it is a likelihood of answers, else empty.
+    """
+    errors = OF_LIKELIHOOD if likelihood_of else ERRORS
     if se not in errors:
         raise SpecError(
             f"The engine cannot give ordered items se='{se}' yet. {did_you_mean(se, errors, noun='choices')}"
+        )
+    if likelihood_of == "MML" and tests != ("standard",):
+        raise SpecError(
+            "estimator='MML' has no test against the saturated model, whose likelihood is that of all "
+            "combinations of answers. Leave out test=, and compare nested models by fit.compare()."
         )
     for test in tests:
         if test not in TESTS:
             near = did_you_mean(test, TESTS, noun="choices")
             raise SpecError(f"The engine cannot give ordered items test='{test}' yet. {near}")
-    if not pairs and any(i.kind != "expected" for i in information):
+    if not likelihood_of and any(i.kind != "expected" for i in information):
         raise SpecError("Ordered items have information='expected' only yet. Leave it out.")
     if likelihood != "normal":
         raise SpecError(

@@ -10,6 +10,7 @@ import numpy as np
 from sem_models.errors import SpecError
 from sem_models.estimation.information import Information
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
+from sem_models.estimation.marginal_likelihood import MarginalLikelihood, MarginalPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.pairwise_likelihood import PairwiseLikelihood
 from sem_models.inference.information import parameter_information, parameter_meat
@@ -55,6 +56,9 @@ def parameter_covariance(
     and the data are only moments.
     """
     reduction = objective.ram.reduction
+    if isinstance(objective, MarginalLikelihood):
+        assert isinstance(point, MarginalPoint)
+        return _of_answers(objective, point, sample, se)
     curve = parameter_information(objective, point, sample, information)
     meat = None
     of_pairs = isinstance(objective, PairwiseLikelihood)
@@ -83,6 +87,21 @@ def parameter_covariance(
         gamma = empirical_gamma(sample, fixed, at.keep) if empirical else normal_gamma(sample, at.keep)
         middle = sandwich(at, gamma)
     elif se == "none":
+        middle = np.full_like(middle, np.nan)
+    return ParameterCovariance(reduction @ middle @ reduction.T / sample.n, curve, meat, False)
+
+
+def _of_answers(
+    objective: MarginalLikelihood, point: MarginalPoint, sample: Sample, se: str
+) -> ParameterCovariance:
+    """The inverse of the observed information, or the sandwich with the scores' cross-products."""
+    curve, meat = objective.observed_information(point), objective.meat(point)
+    reduction = objective.ram.reduction
+    inverse = _inverse(curve)
+    if inverse is None:
+        return ParameterCovariance(np.full((objective.ram.n_free,) * 2, np.nan), curve, meat, True)
+    middle = inverse @ meat @ inverse if se == "robust.huber.white" else inverse
+    if se == "none":
         middle = np.full_like(middle, np.nan)
     return ParameterCovariance(reduction @ middle @ reduction.T / sample.n, curve, meat, False)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sem_models.errors import SpecError
 from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.least_squares import times
 from sem_models.estimation.objective import NormalTheory
@@ -142,6 +143,11 @@ def curvature_at(solved: Solved, entries: Sequence[Entry], *, rows: int | None =
     The moments of fixed covariates among themselves carry no information: the model conditions on them. Of
     the information only the first `rows` rows are made, for as many candidates as there may be; None is all.
     """
+    if solved.options.discrepancy == "MML":
+        raise SpecError(
+            "The engine has no modification indices and score tests of a marginal likelihood yet. Compare "
+            "models by fit.compare(), or see those of estimator='WLSMV' or 'PML'."
+        )
     ram = extend(solved.ram, entries)
     objective = solved.objective_for(ram)
     at_point: Any = objective.at(np.append(solved.point.params, np.zeros(len(entries))))

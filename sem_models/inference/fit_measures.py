@@ -15,7 +15,7 @@ from sem_models.inference import measures as m
 from sem_models.inference import residuals
 from sem_models.inference.baseline import baseline_model, starts_at_solution
 from sem_models.inference.incomplete_fit import complete_data_misfit, saturated_parts
-from sem_models.inference.no_saturated import RMSEA_NAMES, WHY, undefined
+from sem_models.inference.no_saturated import OF_ANSWERS, RMSEA_NAMES, WHY, undefined
 from sem_models.inference.ordinal_fit import (
     CategoricalMisfit,
     categorical_misfit,
@@ -56,10 +56,11 @@ def fit_measures(solved: Solved) -> Measures:
     """Every measure that is defined; χ²-based ones need a converged solution."""
     out = Measures()
     v = out.values
-    if not solved.sample.saturated:
+    marginal = solved.options.discrepancy == "MML"
+    if marginal or not solved.sample.saturated:
         v.update(_without_saturated(solved))
         _likelihood(v, solved)
-        out.why_not(undefined(robust=solved.options.robust), WHY)
+        out.why_not(undefined(robust=solved.options.robust), OF_ANSWERS if marginal else WHY)
         return out
     sample, n, g = solved.sample, float(solved.sample.n), len(solved.sample.groups)
     test, robust = solved.chi_square, solved.options.robust
@@ -232,7 +233,7 @@ def _robust_moments(
 def _likelihood(v: dict[str, float], solved: Solved) -> None:
     k, n = solved.ram.n_counted, solved.sample.n_total
     v["ntotal"] = n
-    if solved.options.discrepancy != "ML":
+    if solved.options.discrepancy not in ("ML", "MML"):
         return
     v.update(logl=solved.logl, unrestricted_logl=solved.saturated_logl)
     v.update(

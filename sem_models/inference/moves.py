@@ -55,6 +55,7 @@ def gradients_without_rows(solved: Solved) -> Array:
     kind, params = solved.options.discrepancy, np.asarray(solved.point.params)
     assert kind != "ML"
     assert kind != "PML"
+    assert kind != "MML"
     out = []
     rows = solved.sample.rows or ()
     units = [(g, k) for g, block in enumerate(rows) for k in range(len(block.values))]

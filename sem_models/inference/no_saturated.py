@@ -7,6 +7,11 @@ WHY = (
     "or some items are hardly ever answered together. So there is nothing to test against."
 )
 
+OF_ANSWERS = (
+    "A marginal likelihood has no test: its saturated model is that of all combinations of answers, nearly "
+    "all of which no one gave. Compare nested models by fit.compare(), or test the structure by WLSMV or PML."
+)
+
 _TESTS = ("chisq", "pvalue", "baseline_chisq", "baseline_pvalue")
 _INCREMENTAL = ("cfi", "tli", "nnfi", "rfi", "nfi", "pnfi", "ifi", "rni")
 RMSEA_NAMES = ("rmsea", "rmsea_ci_lower", "rmsea_ci_upper", "rmsea_pvalue", "rmsea_notclose_pvalue")

@@ -35,7 +35,7 @@ CELLS = 2_000_000
 def items_batchable(solved: Solved) -> bool:
     """Whether refits of a model of ordered items can run as batches."""
     objective, moments = solved.objective, solved.sample.ordinal
-    if moments is None or not isinstance(objective, OrdinalLeastSquares) or objective.weight.ndim != 2:
+    if moments is None or type(objective) is not OrdinalLeastSquares or objective.weight.ndim != 2:
         return False
     layout = moments.layout
     plain = bool(layout.ordered.all()) and not layout.n_covariates and layout.n_variables > 1

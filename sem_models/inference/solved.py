@@ -90,6 +90,8 @@ class Solved:
     @cached_property
     def saturated_value(self) -> float:
         """The discrepancy's value at the saturated moments; 0 for least squares, NaN where there are none."""
+        if self.options.discrepancy == "MML":
+            return 0.0
         if not self.sample.saturated:
             return float("nan")
         return saturated_value(self.sample) if self.options.discrepancy == "ML" else 0.0
@@ -150,7 +152,7 @@ class Solved:
     ) -> ChiSquare:
         """The test of a model on these data, with this fit's kind of scaling."""
         statistic = max(2.0 * self.sample.n * (float(point.value) - self.saturated_value), 0.0)
-        plain = ChiSquare(statistic, df, tested=self.options.discrepancy not in ("ULS", "DWLS", "PML"))
+        plain = ChiSquare(statistic, df, tested=self.options.discrepancy not in ("ULS", "DWLS", "PML", "MML"))
         residual = next((t for t in self.options.test if t in RESIDUAL_TESTS), "")
         if not plain.tested and residual and not self.options.robust:
             return ChiSquare(residual_test(residual, objective, point, self.sample), df)
@@ -188,6 +190,8 @@ class Solved:
         """Log-likelihood of a discrepancy value, conditional on fixed covariates."""
         patterns, x = self.sample.patterns, self.ram.exogenous
         n = self.sample.n_total
+        if self.options.discrepancy == "MML":
+            return -n * value
         constant = float((patterns.share * patterns.seen.sum(axis=1)).sum()) * n * log(2 * pi)
         total = -n * value - 0.5 * constant
         if len(x):
@@ -202,6 +206,8 @@ class Solved:
 
     @cached_property
     def saturated_logl(self) -> float:
+        if self.options.discrepancy == "MML":
+            return float("nan")
         return self._logl(self.saturated_value)
 
     @cached_property

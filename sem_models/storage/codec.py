@@ -36,6 +36,8 @@ MODULES = (
     "sem_models.estimation.ordinal_least_squares",
     "sem_models.estimation.pairwise_likelihood",
     "sem_models.observed.pair_tables",
+    "sem_models.estimation.marginal_likelihood",
+    "sem_models.observed.answer_patterns",
     "sem_models.estimation.optimizer",
     "sem_models.estimation.data_options",
     "sem_models.estimation.information",

@@ -46,11 +46,10 @@ def save_fit(fit: Fit, path: str | Path, *, include_rows: bool = False) -> Path:
     solved = fit.solved
     kept = {"solved": _computed(solved, OF_SOLVED), "fit": _computed(fit, OF_FIT)}
     if not include_rows:
-        if solved.options.discrepancy == "PML":
+        if solved.options.discrepancy in ("PML", "MML"):
             raise DataError(
-                "A pairwise likelihood needs the two-way tables of the items, whose cells can hold fewer "
-                "than 5 customers. Save it with include_rows=True where that is allowed, or keep "
-                "fit.to_json()."
+                "A likelihood of answers needs their tables or patterns, which can be of fewer than 5 "
+                "customers. Save it with include_rows=True where that is allowed, or keep fit.to_json()."
             )
         solved = without_rows(solved)
     encoder = Encoder()
