@@ -107,6 +107,18 @@ def is_ordered(dtype: Any) -> bool:
     return isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
 
 
+def refuse_ordered_columns(frame: pd.DataFrame, variables: Sequence[str], method: str) -> None:
+    """SpecError for columns of an ordered type: they are ordered items, not numbers to be taken silently."""
+    types = dict(zip(frame.columns, frame.dtypes.tolist(), strict=True))
+    items = [name for name in variables if is_ordered(types.get(name))]
+    if items:
+        raise SpecError(
+            f"'{items[0]}' is of an ordered type, and method='{method}' cannot treat ordered items yet: its "
+            "likelihood is that of continuous ones. To treat its five or more categories as continuous "
+            "(estimator='MLR'), turn the column into numbers first."
+        )
+
+
 def coded(column: Any, name: str) -> tuple[Array, tuple[object, ...]]:
     """Category numbers from 0 and the answers they stand for; categories without any answer do not count."""
     if isinstance(column, pd.DataFrame):

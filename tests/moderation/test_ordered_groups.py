@@ -88,7 +88,7 @@ def test_thresholds_that_differ_are_found_and_given_up() -> None:
     assert not table.loc["thresholds", "retained"]
     assert table.loc["partial thresholds", "retained"]
     assert table.loc["metric", "against"] == "partial thresholds"
-    released = ladder.released()
+    released = ladder.released().query("level == 'partial thresholds'")
     assert set(released["lhs"]) == {"z3"}
     assert set(released["op"]) == {"|"}
     # two of z3's four thresholds stay, which set its origin and unit
@@ -132,6 +132,24 @@ def test_products_of_ordered_items_are_refused_with_the_remedy(data: pd.DataFram
     for frame, options in ((data, {"ordered": True}), (data, {"ordered": ["x1"]}), (typed, {})):
         with pytest.raises(sm.SpecError, match="continuous"):
             sm.moderate(PRODUCT, frame, method=method, **options)
+
+
+def test_every_other_way_refuses_ordered_items_too(data: pd.DataFrame) -> None:
+    typed = data.assign(age=np.arange(len(data)) % 50)
+    typed["x1"] = pd.Categorical(typed["x1"], ordered=True)
+    follows = MODEL.replace("Y ~ X", "Y ~ b*X") + "\nb :~ age"
+    ways = {
+        "mnlfa": lambda: sm.moderate(follows, typed, method="mnlfa"),
+        "lsem": lambda: sm.moderate(MODEL, typed, method="lsem", moderator="age"),
+        "alignment": lambda: sm.alignment("X =~ x1 + x2 + x3", typed, group="group"),
+        "tree": lambda: sm.tree(MODEL, typed, covariates=["age"]),
+    }
+    for way in ways.values():
+        with pytest.raises(sm.SpecError, match=r"[Oo]rdered"):
+            way()
+    table = sm.multiverse(PRODUCT, typed, methods=["dblcent", "lms"]).table()
+    assert table["estimate"].isna().all()
+    assert table["reason"].iloc[:2].str.contains("ordered").all()
 
 
 def test_the_outcome_of_a_product_may_be_ordered(data: pd.DataFrame) -> None:

@@ -25,6 +25,7 @@ from sem_models.moderation.covariates.statement import (
     read_covariates,
 )
 from sem_models.moderation.statement import model_text
+from sem_models.observed.ordered_items import refuse_ordered_columns
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import sample_from_data
 
@@ -104,6 +105,7 @@ def covariate_problem(
             f"method='mnlfa' cannot take the composite '{table.variables.emergent[0]}' as an outcome yet. "
             "Measure it by =~, or let it predict only."
         )
+    refuse_ordered_columns(frame, table.variables.observed, "mnlfa")
     statement = read_covariates(syntax, table, frame)
     values = covariate_values(frame, statement.covariates)
     exogenous = table.variables.exogenous if resolved.table.fixed_x else ()

@@ -21,7 +21,7 @@ from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.syntax import Formula, Syntax, point_at
 from sem_models.model.table import ParameterTable, TableOptions, build_table
 from sem_models.moderation.statement import Product, Statement, check_factors, labeled_text, read_statement
-from sem_models.observed.ordered_items import is_ordered
+from sem_models.observed.ordered_items import refuse_ordered_columns
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import Sample, group_labels, sample_from_data
@@ -120,7 +120,7 @@ def latent_problem(
     )  # fmt: skip
     table = _table(text, replace(resolved.table, products=statement.names), labels)
     observed = table.variables.observed
-    _refuse_ordered_columns(method, frame, observed)
+    refuse_ordered_columns(frame, observed, method)
     _need_main_effects(statement, observed)
     exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
     if resolved.std_ov:
@@ -141,18 +141,6 @@ def latent_problem(
         statement, statement.latent_products, table, ram, sample, resolved, linear,
         _start(table, ram, linear), _units(table, ram, sample), moved, text,
     )  # fmt: skip
-
-
-def _refuse_ordered_columns(method: str, frame: pd.DataFrame, observed: Sequence[str]) -> None:
-    """Columns of an ordered type are ordered items by themselves, and are not taken for numbers silently."""
-    types = dict(zip(frame.columns, frame.dtypes.tolist(), strict=True))
-    items = [name for name in observed if is_ordered(types.get(name))]
-    if items:
-        raise SpecError(
-            f"'{items[0]}' is of an ordered type, and method='{method}' cannot treat ordered items yet: its "
-            "likelihood is that of continuous ones. To treat its five or more categories as continuous "
-            "(estimator='MLR'), turn the column into numbers first."
-        )
 
 
 def _refuse_options(
@@ -224,7 +212,6 @@ def _need_main_effects(statement: Statement, observed: tuple[str, ...]) -> None:
 def _frame(data: Any) -> Any:
     if hasattr(data, "analysis_frame"):
         data = data.analysis_frame().data
-    import pandas as pd
 
     if data is None:
         raise DataError("Latent interactions need the rows of the data: pass data= a DataFrame or a Survey.")
