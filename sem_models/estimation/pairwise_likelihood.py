@@ -3,7 +3,7 @@
 f = (pl(saturated) − pl(δ(params))) / N, δ the thresholds and correlations that the model implies. Near the
 optimum it is least squares with weight H, the curvature of pl in δ, and Γ = H⁻¹ M H⁻¹, M the cross-products
 of the rows' scores: so the sandwich (Godambe) errors and the adjusted likelihood-ratio test (Katsikatsou &
-Moustaki, 2016, Psychometrika 81, eqs. 8–12) are those of least squares with these two matrices.
+Moustaki, 2016, Psychometrika 81) are those of least squares with these two matrices.
 """
 
 from __future__ import annotations

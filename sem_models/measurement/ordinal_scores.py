@@ -2,7 +2,7 @@
 
 An answer in category c counts as c = 1, 2, …; X = 1 + Σ_c 1(u > τ_c), so that with normal responses
 Cov(X_i, X_j) = Σ_cd Φ₂(τ_ic, τ_jd; ρ_ij) − Φ(τ_ic) Φ(τ_jd), and with a continuous variable of standard
-deviation σ_j it is ρ_ij σ_j Σ_c φ(τ_ic). Green & Yang (2009), Psychometrika 74, eqs. 15–17.
+deviation σ_j it is ρ_ij σ_j Σ_c φ(τ_ic). Green & Yang (2009), Psychometrika 74.
 """
 
 from __future__ import annotations

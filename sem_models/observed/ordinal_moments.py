@@ -4,7 +4,7 @@ Muthén, B. (1984). A general structural equation model with dichotomous, ordere
 latent variable indicators. Psychometrika, 49, 115–132. Each margin is estimated by itself, then each
 correlation given its margins; Γ is N times the sum of products of the rows' influences on all of them at
 once. Sampling weights enter the influences, so that Γ holds their squares (Asparouhov, 2005, Structural
-Equation Modeling 12, eq. 7); influences of a cluster's rows are added up before they are multiplied.
+Equation Modeling 12); influences of a cluster's rows are added up before they are multiplied.
 """
 
 from __future__ import annotations

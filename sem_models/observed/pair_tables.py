@@ -1,9 +1,9 @@
 """The two-way tables that a pairwise likelihood sees, and its derivatives in thresholds and correlations.
 
 pl(τ, ρ) = Σ_{i<j} Σ_ab n_ab log π_ab with π the bivariate normal probabilities of the cells (Katsikatsou,
-Moustaki, Yang-Wallentin & Jöreskog, 2012, Computational Statistics & Data Analysis 56, eqs. 4–5). With
-missing answers a row enters the pairs it answers both of; "available cases" add log P(y_i) where only y_i of
-a pair is answered (Katsikatsou & Moustaki, 2017, arXiv, section 3).
+Moustaki, Yang-Wallentin & Jöreskog, 2012, Computational Statistics & Data Analysis 56). With missing answers
+a row enters the pairs it answers both of; "available cases" add log P(y_i) where only y_i of a pair is
+answered.
 """
 
 from __future__ import annotations
