@@ -1,7 +1,7 @@
-"""`python -m benchmarks.ordered_missing --samples 100 --page docs/ordered-missing.md`: answers that are missing.
+"""`python -m benchmarks.ordered_missing --samples 100 --page docs/ordered-missing.md`: missing answers.
 
-One factor, six items of four categories; three of them lose answers completely at random, or the more the lower
-the other three are answered (missing at random).
+One factor, six items of four categories; three of them lose answers completely at random, or the more the
+lower the other three are answered (missing at random).
 """
 
 from __future__ import annotations
