@@ -116,7 +116,9 @@ def _pairs(statement: Statement) -> list[tuple[str, str, str, str]]:
 def _split(product: Product) -> tuple[str, str]:
     observed = [f for f in product.factors if f not in product.latent]
     if len(product.factors) != 2 or len(observed) != 1:
-        raise SpecError(f"Left out: for a latent predictor and an observed moderator, and the product is {product.name}.")
+        raise SpecError(
+            f"Left out: for a latent predictor and an observed moderator, and the product is {product.name}."
+        )
     return product.latent[0], observed[0]
 
 
