@@ -228,9 +228,13 @@ def _several(rows: Array) -> BoolArray:
 
 
 def check_categories(
-    codes: Array, names: Sequence[str], labels: Mapping[str, tuple[object, ...]], where: str
-) -> None:
-    """DataError for categories of items (n, o) that none of these rows has chosen."""
+    codes: Array, names: Sequence[str], labels: Mapping[str, tuple[object, ...]], where: str,
+    dropped: int = 0,
+) -> None:  # fmt: skip
+    """DataError for categories of items (n, o) that none of these rows has chosen.
+
+    dropped counts the rows that were left out because an answer is missing.
+    """
     problems = []
     for j, name in enumerate(names):
         seen = codes[~np.isnan(codes[:, j]), j].astype(np.intp)
@@ -243,7 +247,12 @@ def check_categories(
         raise DataError(
             f"No one{where} chose some categories: {'; '.join(problems[:4])}{more}. Their thresholds have no "
             "estimates. Merge these categories with their neighbors"
-            + (", in all groups alike (sm.merge_categories does)." if where else ".")
+            + (", in all groups alike (sm.merge_categories does)." if where else " (sm.merge_categories).")
+            + (
+                f" {dropped} rows with a missing answer were left out; missing='pairwise' keeps their others."
+                if dropped
+                else ""
+            )
         )
 
 

@@ -49,6 +49,7 @@ def sample_of_items(
         data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous,
         clusters=clusters,
     )  # fmt: skip
+    incomplete = dropped.get("incomplete answers", 0)
     fixed = set(exogenous)
     y = [i for i, name in enumerate(variables) if name not in fixed]
     x = [i for i, name in enumerate(variables) if name in fixed]
@@ -68,7 +69,7 @@ def sample_of_items(
     for label, position, weight in zip(labels, blocks, weights_of, strict=True):
         counted = position if weight is None else position[weight > 0]
         _check_rows(len(counted), len(variables), label, group)
-        _check_block(values[counted], variables, items, ordered, x, label, group)
+        _check_block(values[counted], variables, items, ordered, x, label, group, incomplete)
     rows = tuple(
         Rows(values[position], position, np.full(len(position), g, dtype=np.intp), weights_of[g], members[g])
         for g, position in enumerate(blocks)
@@ -129,14 +130,14 @@ def _with_moments(sample: Sample, rows: tuple[Rows, ...], x: list[int], group: s
 
 def _check_block(
     block: Array, variables: Sequence[str], items: Items, ordered: list[int], x: list[int], label: str,
-    group: str | None,
+    group: str | None, dropped: int,
 ) -> None:  # fmt: skip
     """The checks of one group's rows: continuous columns, categories without answers, covariates."""
     where = where_is(label, group)
     others = [i for i in range(len(variables)) if i not in ordered]
     if others:
         check_columns(block[:, others], [variables[i] for i in others], label, group)
-    check_categories(block[:, ordered], [variables[i] for i in ordered], items.labels, where)
+    check_categories(block[:, ordered], [variables[i] for i in ordered], items.labels, where, dropped)
     if x:
         cov = np.cov(block[:, x].T).reshape(len(x), len(x))
         check_positive_definite(cov, [variables[i] for i in x], where=where)

@@ -229,6 +229,10 @@ BAD = {
         lambda d: d.assign(w=(d["u3"] > 1).astype(float)), {"sampling_weights": "w"}, sm.DataError,
         ["No one", "'u3' (category 1)"],
     ),
+    "a category of incomplete rows alone": (
+        lambda d: d.assign(u2=d["u2"].where(d["u3"] > 1)), {"missing": "listwise"}, sm.DataError,
+        ["No one", "'u3' (category 1)", "sm.merge_categories", "rows with a missing answer", "'pairwise'"],
+    ),
     "auxiliary variables": (lambda d: d, {"aux": ["x"]}, sm.SpecError, ["aux=", "yet"]),
     "residual test": (lambda d: d, {"test": "browne.residual.adf"}, sm.SpecError, ["browne", "yet"]),
     "parameterization": (

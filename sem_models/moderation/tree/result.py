@@ -97,7 +97,10 @@ class SemTree:
         return pd.DataFrame(rows, columns=columns)
 
     def tests(self) -> pd.DataFrame:
-        """Every test: node, n, covariate, scale, statistic, pvalue, pvalue_adjusted, chosen."""
+        """Every test: node, n, covariate, scale, statistic, pvalue, pvalue_adjusted, chosen.
+
+        A covariate that no cut divides into leaves of `min_leaf` has no test: `untested` names the root's.
+        """
         rows = [
             (node.number, node.n, t.covariate, t.scale, t.statistic, t.pvalue, t.pvalue_adjusted,
              t.covariate == node.split_by)
@@ -155,8 +158,23 @@ class SemTree:
             f"{len(self.leaves)} leaves ({first}{pvalue(t.pvalue_adjusted)})"
         )
 
+    @property
+    def untested(self) -> tuple[str, ...]:
+        """Covariates without a test among all customers: none of their cuts leaves enough on both sides."""
+        tested = {t.covariate for t in self.nodes[0].tests}
+        return tuple(name for name in self.covariates if name not in tested)
+
+    def _remarks(self) -> list[str]:
+        out = [f"{self.sentence()}."]
+        if self.untested:
+            out.append(
+                f"Not tested: {listing(self.untested)}, as no cut leaves {self.min_leaf} customers on both "
+                "sides (min_leaf=)."
+            )
+        return out
+
     def __str__(self) -> str:
-        lines = [f"{self.sentence()}."]
+        lines = self._remarks()
         if self.left_out:
             lines.append(f"{self.left_out} rows lack a covariate and are left out.")
         for node in self.nodes:
@@ -176,7 +194,8 @@ class SemTree:
         return f"<SemTree of {len(self.leaves)} leaves by {', '.join(self.covariates)}>"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.sentence()}.</p>" + self.table().to_html(index=False, float_format="{:.3f}".format)
+        words = "".join(f"<p>{remark}</p>" for remark in self._remarks())
+        return words + self.table().to_html(index=False, float_format="{:.3f}".format)
 
 
 @dataclass(frozen=True, slots=True)

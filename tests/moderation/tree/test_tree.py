@@ -82,6 +82,14 @@ def test_nothing_is_split_where_nothing_differs() -> None:
     export.svg(found.charts.tree())
 
 
+def test_a_covariate_that_cannot_be_tested_is_told() -> None:
+    frame = customers(3, gap=0.0)
+    found = sm.tree(MODEL, frame.assign(rare=np.arange(400) < 20), covariates=["tenure", "rare"])
+    assert found.untested == ("rare",)
+    assert "Not tested: rare" in str(found)
+    assert "Not tested" in found._repr_html_()
+
+
 def test_the_tests_are_bonferroni_and_in_the_table(grown: SemTree) -> None:
     tests = grown.tests()
     of_root = tests[tests["node"] == 1]
