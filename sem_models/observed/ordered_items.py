@@ -52,8 +52,8 @@ NO_ITEMS = Items({}, {})
 def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> Items:
     """The ordered items among the endogenous variables of the model.
 
-    Raises SpecError or DataError for names that are not in the model, without data, and for columns that
-    cannot be ordered items; warns of exogenous covariates, whose numbers are used as they are.
+    Raises SpecError or DataError for names that are neither in the model nor in the data, without data, and
+    for columns that cannot be ordered items; names of other columns may stand among them. Warns of exogenous covariates, whose numbers are used as they are.
     """
     stated = {f.lhs for f in syntax.formulas if f.op == "|"}
     typed: set[str] = set()
@@ -65,6 +65,15 @@ def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> I
     variables = classify(syntax)
     endogenous = variables.indicators + variables.outcomes + variables.others
     named = _named(ordered, endogenous, variables.exogenous)
+    columns = () if frame is None else frame.columns
+    unknown = named.difference(endogenous, variables.exogenous, columns)
+    if unknown:
+        first = min(unknown)
+        known = list(dict.fromkeys([*endogenous, *columns]))
+        raise SpecError(
+            f"ordered=: '{first}' is neither in the model nor in the data. "
+            f"{did_you_mean(first, known, noun='names')}"
+        )
     wanted = [name for name in endogenous if name in named or name in typed or name in stated]
     if not wanted:
         return NO_ITEMS

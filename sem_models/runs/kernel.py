@@ -34,9 +34,12 @@ class ThisInterpreter(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """The specification Jupyter would read from a kernel.json."""
+        """The specification Jupyter would read from a kernel.json; progress bars, which no one watches there,
+        would stay in the executed notebook."""
         argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        environment = {"PYTHONUTF8": "1"} | {n: os.environ[n] for n in VARIABLES if n in os.environ}
+        environment = {"PYTHONUTF8": "1", "TQDM_DISABLE": "1"} | {
+            n: os.environ[n] for n in VARIABLES if n in os.environ
+        }
         one_thread(environment)
         return KernelSpec(
             argv=argv,

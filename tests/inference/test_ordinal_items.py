@@ -229,6 +229,9 @@ BAD = {
         lambda d: d.assign(w=(d["u3"] > 1).astype(float)), {"sampling_weights": "w"}, sm.DataError,
         ["No one", "'u3' (category 1)"],
     ),
+    "unknown item": (
+        lambda d: d, {"ordered": ["u1", "u9"]}, sm.SpecError, ["'u9'", "neither in the model nor in the data"]
+    ),
     "a category of incomplete rows alone": (
         lambda d: d.assign(u2=d["u2"].where(d["u3"] > 1)), {"missing": "listwise"}, sm.DataError,
         ["No one", "'u3' (category 1)", "sm.merge_categories", "rows with a missing answer", "'pairwise'"],
@@ -252,7 +255,8 @@ BAD = {
 def test_bad_input_is_one_clear_error(name: str) -> None:
     change, options, kind, words = BAD[name]
     with pytest.raises(kind) as caught:
-        sm.fit("F =~ u1 + u2 + u3 + u4", change(survey()), ordered=ITEMS, **options)
+        given = {"ordered": ITEMS, **options}
+        sm.fit("F =~ u1 + u2 + u3 + u4", change(survey()), **given)
     for word in words:
         assert word in str(caught.value)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sem_models.moderation.multiverse.run import multiverse
 from sem_models.reports import sentences as say
-from sem_models.reports.findings.continuous_moderation import moderator_values, title_and_unit
+from sem_models.reports.findings.continuous_moderation import moderator_values, path_label, title_and_unit
 from sem_models.reports.section import Section
 from sem_models.reports.tables import Table
 
@@ -21,6 +21,7 @@ def section(study: Study, *, moderator: str, outcome: str, predictor: str, h: fl
 
     h is the smoothing of local models.
     """
+    path_label(study, outcome, predictor)
     model, frame, factor = _stated(study, moderator, outcome, predictor)
     found = multiverse(model, frame, h=h, **study.options)
     title = title_and_unit(study, moderator)[0]
