@@ -19,7 +19,9 @@ def all_tests(solved: Solved) -> list[dict[str, Any]]:
     for name in solved.options.test:
         row: dict[str, Any] = {"test": name, "stat": nan, "df": float(df), "pvalue": nan}
         row.update(scaling_factor=nan, shift_parameter=nan)
-        if name == "standard":
+        if name == "standard" and solved.options.discrepancy == "MML":
+            pass  # there is no saturated model to test against
+        elif name == "standard":
             row["stat"] = solved.minimum
             row["pvalue"] = upper_tail(solved.minimum, df) if solved.chi_square.tested else nan
         elif name == BOLLEN_STINE:

@@ -109,6 +109,8 @@ def test_measures_without_a_meaning_say_why_and_nested_models_are_compared(incom
     measures = incomplete.measures()
     assert measures["aic"] == pytest.approx(-2 * measures["logl"] + 2 * 14)
     assert np.isnan(measures["chisq"])
+    assert np.isnan(incomplete.tests()["stat"].iloc[0])
+    assert "MML" in str(incomplete.summary())
     assert "combinations of answers" in incomplete.why("chisq")
     equal = sm.fit("F =~ u1 + k*u2 + k*u3 + u4", with_holes(), ordered=ITEMS, estimator="MML", missing="fiml")
     row = incomplete.compare(equal).iloc[-1]
