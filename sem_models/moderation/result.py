@@ -26,6 +26,7 @@ TITLES = {
     "qml": "quasi-maximum likelihood",
     "mnlfa": "path that follows the moderator as a line",
     "lsem": "linear trend of local models",
+    "groups": "comparison of groups",
     "sem": "products of observed variables",
 }
 """Methods in words."""

@@ -52,8 +52,9 @@ NO_ITEMS = Items({}, {})
 def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> Items:
     """The ordered items among the endogenous variables of the model.
 
-    Raises SpecError or DataError for names that are neither in the model nor in the data, without data, and
-    for columns that cannot be ordered items; names of other columns may stand among them. Warns of exogenous covariates, whose numbers are used as they are.
+    Raises SpecError or DataError for names that are neither in the model nor in the data (other columns may
+    stand among them), without data, and for columns that cannot be ordered items; warns of exogenous
+    covariates, whose numbers are used as they are.
     """
     stated = {f.lhs for f in syntax.formulas if f.op == "|"}
     typed: set[str] = set()

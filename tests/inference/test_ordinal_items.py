@@ -254,8 +254,8 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_clear_error(name: str) -> None:
     change, options, kind, words = BAD[name]
+    given: dict[str, Any] = {"ordered": ITEMS, **options}
     with pytest.raises(kind) as caught:
-        given = {"ordered": ITEMS, **options}
         sm.fit("F =~ u1 + u2 + u3 + u4", change(survey()), **given)
     for word in words:
         assert word in str(caught.value)

@@ -36,7 +36,7 @@ def section(study: Study, *, moderator: str, outcome: str, predictor: str, h: fl
         "methods", "The interaction by every method", table,
         shown=("title", "estimate", "std_estimate", "std_ci_lower", "std_ci_upper", "pvalue", "reason"),
         headings={"title": "Method", "estimate": "Own units", "std_estimate": "Standardized",
-                  "reason": "Remark"},
+                  "std_ci_lower": "From", "std_ci_upper": "To", "reason": "Remark"},
         note="Standardized: b sd(x) sd(z) / sd(y). Own units are those of the marker items, of item means "
         f"for rapi. {found.rule}",
     )  # fmt: skip
