@@ -435,7 +435,8 @@ def _estimator(name: str) -> str:
             "to non-normality."
         )
     if upper not in ESTIMATORS:
-        raise SpecError(
-            f"estimator='{name}' is unknown. {did_you_mean(upper, ESTIMATORS, noun='estimators')}"
-        )
+        turned = [e for e in ESTIMATORS if sorted(e) == sorted(upper)]  # the same letters come first
+        hint = did_you_mean(upper, ESTIMATORS, noun="estimators")
+        hint = f"Did you mean '{turned[0]}'? {hint.split('? ')[-1]}" if turned else hint
+        raise SpecError(f"estimator='{name}' is unknown. {hint}")
     return upper
