@@ -534,7 +534,7 @@ class Fit:
         columns = {**keys, **columns}
         if len(self.groups) > 1:
             columns |= {"level": np.ones(len(block), dtype=int), "block": block}
-        frame = pd.DataFrame(columns)
+        frame = pd.DataFrame({name: column.copy() for name, column in columns.items()}, copy=False)
         if self.solved.table.variables.emergent:
             shown = [not row.hidden for row in self.solved.table.rows]
             shown += [True] * (len(frame) - len(shown))

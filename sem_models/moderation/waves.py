@@ -19,6 +19,7 @@ from sem_models.estimation.fit import fit
 from sem_models.inference.result import Fit
 from sem_models.moderation.groups import ladder_step
 from sem_models.moderation.retention import retained
+from sem_models.observed.ordered_items import is_ordered
 
 LEVELS = ("configural", "metric", "scalar", "strict")
 OWN_OPTIONS = ("group", "group_equal", "group_partial", "meanstructure", "model_type", "std_lv")
@@ -118,11 +119,14 @@ def waves(
         raise SpecError(f"{', '.join(own)} is set by the ladder itself and cannot be given.")
     ordered = [level for level in LEVELS if level in levels]
     named_items = options.get("ordered", ())
-    if named_items is True or (named_items not in (None, False) and len(tuple(named_items))):
+    types = getattr(data, "dtypes", {})
+    asked = [item for pair in named.values() for items in pair for item in items]
+    typed = any(is_ordered(types.get(item)) for item in asked)
+    if typed or named_items is True or (named_items not in (None, False) and len(tuple(named_items))):
         raise SpecError(
             "waves() cannot treat the items as ordered yet: equal thresholds over time free the responses' "
-            "scales, which its model text does not. Leave out ordered= (estimator='MLR' for five or more "
-            "categories), or write the model with shared threshold labels for sm.fit."
+            "scales, which its model text does not. Leave out ordered= and give numbers (estimator='MLR' for "
+            "five or more categories), or write the model with shared threshold labels for sm.fit."
         )
     fits = {level: fit(wave_syntax(named, level), data, meanstructure=True, **options) for level in ordered}
     return Waves(named, fits)

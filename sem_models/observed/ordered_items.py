@@ -108,7 +108,7 @@ def _named(ordered: Any, endogenous: Sequence[str], exogenous: Sequence[str]) ->
         warnings.warn(
             f"{quoted(covariates)} in ordered=: exogenous covariates are conditioned on, so their numbers "
             "are used as they are. For categories without a scale use dummy variables.",
-            UserWarning, stacklevel=4,
+            UserWarning, stacklevel=5,
         )  # fmt: skip
     return set(names)
 
@@ -200,7 +200,7 @@ def _warn_many(sizes: Mapping[str, int]) -> None:
             f"{quoted(many)} {'has' if len(many) == 1 else 'have'} more than {MANY} categories: with so "
             "many, "
             "treating them as continuous with estimator='MLR' loses little and needs fewer rows.",
-            UserWarning, stacklevel=4,
+            UserWarning, stacklevel=5,
         )  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def warn_two_values(values: Sequence[Array], variables: Sequence[str], explained
         warnings.warn(
             f"{quoted(two)} {has} two values only, treated as continuous. Add ordered={two!r}, which takes "
             f"{it} as categories.",
-            UserWarning, stacklevel=3,
+            UserWarning, stacklevel=4,
         )  # fmt: skip
 
 

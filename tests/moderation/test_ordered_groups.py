@@ -161,6 +161,9 @@ def test_the_outcome_of_a_product_may_be_ordered(data: pd.DataFrame) -> None:
 def test_waves_and_priorities_refuse_and_the_trade_off_says_its_unit(data: pd.DataFrame) -> None:
     with pytest.raises(sm.SpecError, match="ordered="):
         sm.waves(data, {"X": (["x1", "x2"], ["z1", "z2"])}, ordered=True)
+    typed = data.assign(x1=pd.Categorical(data["x1"], ordered=True))
+    with pytest.raises(sm.SpecError, match="ordered="):
+        sm.waves(typed, {"X": (["x1", "x2"], ["z1", "z2"])})
     fit = sm.fit(MODEL, data, ordered=True)
     with pytest.raises(sm.SpecError, match="continuous"):
         sm.priorities(fit, "Y", scale=(1, 5))
