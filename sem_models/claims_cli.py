@@ -25,7 +25,7 @@ def scorecard(
     """Judge the claims of a specification on a survey file."""
     from sem_models.findings.preregistration import read_preregistration
     from sem_models.findings.scorecard import scorecard as judge
-    from sem_models.reports.study import schema_for
+    from sem_models.reports.settings import schema_for
     from sem_models.runs.data import data_file
     from sem_models.runs.notebook import writable
 

@@ -26,7 +26,7 @@ Measured with the rules before the change, 60 samples each, same populations and
   is too short. The claim needs the effect at the 10th percentile as well, which keeps its rate.
 - Standard errors of interactions by product indicators are somewhat short at this number of customers (mean
   se against sd below), most so for the three-way product of a skewed count. C12 feels it most: it takes the
-  least of nine p values, adjusted by Holm's method, far out in the tails. Its rate lies near 5 %, not below.
+  least of its p values, adjusted by Holm's method, far out in the tails. Its rate lies near 5 %, not below.
 - Records are uncorrelated with latent variables in these models, as lavaan has it for covariates. In a draw
   of 100,000 customers with a visit worth .060 that puts the slope of visits at .057, and at .063 with the
   correlations free (standard errors .0014): no bias that matters here."""
