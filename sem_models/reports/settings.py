@@ -31,14 +31,14 @@ def categories_of(spec: ModelSpec, frame: pd.DataFrame) -> tuple[tuple[str, int]
 
 def interactions_of(spec: ModelSpec, given: str | Sequence[str], method: str) -> tuple[str, ...]:
     """Products by name; of a model text those it holds. SpecError for unknown ones and unknown methods."""
-    from sem_models.moderation.moderate import LATENT, PRODUCTS
+    from sem_models.moderation.moderate import LATENT, PRODUCTS, TWO_STAGE
     from sem_models.moderation.statement import read_statement
 
     names = [g.strip() for g in given.split(",")] if isinstance(given, str) else [str(g) for g in given]
     wanted = tuple(name.replace(" ", "") for name in names if name)
     if not wanted:
         return ()
-    known = [*PRODUCTS, *LATENT]
+    known = [*PRODUCTS, *LATENT, *TWO_STAGE]
     if method not in known:
         raise SpecError(f"method='{method}' is unknown. {did_you_mean(method, known, noun='methods')}")
     stated = [p.name for p in read_statement(spec.syntax(interactions=wanted)).products]

@@ -49,6 +49,15 @@ def test_tables_and_charts(section: Section, tmp_path: Path) -> None:
     assert not slopes["extrapolated"].any()
 
 
+@pytest.mark.parametrize(("method", "test"), [("sam", "Wald test of"), ("rapi", "Likelihood-ratio test of")])
+def test_methods_for_small_samples_serve_as_well(method: str, test: str) -> None:
+    study = Study.open("example", model="b2b_service_core", interactions="EDS:ACT", method=method)
+    found = study.latent_moderation()
+    assert "rises with relationship activity" in found.sentences[0]
+    assert any(sentence.startswith(test) for sentence in found.sentences)
+    assert list(found.charts) == ["simple_slopes", "johnson_neyman", "indirect"]
+
+
 def test_it_is_a_section_only_where_asked_for(study: Study) -> None:
     assert "latent_moderation" in study._sections()
     without = Study.open("example", model="b2b_service_core")
