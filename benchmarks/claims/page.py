@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks.claims.cases import Case
 from benchmarks.claims.judge import Found
 from sem_models.findings.evidence import CONTRADICTED, NOT_TESTABLE, SUPPORTED, UNDECIDED, VERDICTS
+from sem_models.model.spec import load
 
 ALLOWED = 0.05
 ORDER = ("true", "boundary", "false")
@@ -86,7 +87,7 @@ def page(
         f"Made by `python -m benchmarks.claims --samples {most} --n {n} --seed {seed}`.",
         f"""How often is a claim of `b2b_service` called *supported* where it is not true? Samples of {n}
 customers, {asked} from each population: complete answers on the 7-point scale,
-judged by the rules of the specification (version 1): 95 % intervals, estimator MLR, interactions by
+judged by the rules of the specification (version {load("b2b_service").rules.version}): 95 % intervals, estimator MLR, interactions by
 double-mean-centered products. Populations are the shipped one
 (`sem_models/examples/b2b_service_population.yaml`) with some lines changed (`benchmarks/claims/`). *Wrong* is
 supported where the claim is false or on its boundary, and contradicted where it is true. On a boundary one
