@@ -18,9 +18,9 @@ Measured with the rules before the change, 60 samples each, same populations and
   worth nothing to anybody, its effect at the 10th percentile of activity was .044 points on average in 15
   samples (standard error .010). Interactions of service records are now estimated together with those of
   the services with the same moderator; the mean is in the table of parts (“visits do nothing”).
-- **Three-way products** by product indicators left out that the residual of x·z·w covaries with that of x by
-  Var(e_x) Cov(Z, W); their estimates were about 15 % too small where predictors correlate .3. These covariances
-  are free now, and C7's samples were drawn anew (docs/moderation-products.md).
+- **Three-way products** by product indicators left out that the residual of x·z·w covaries with that of x
+  by Var(e_x) Cov(Z, W); their estimates were about 15 % too small where predictors correlate .3. These
+  covariances are free now, and C7's samples were drawn anew (docs/moderation-products.md).
 
 ## What remains
 

@@ -81,13 +81,14 @@ def page(
     """The page in Markdown."""
     most, least = int(table["samples"].max()), int(table["samples"].min())
     asked = f"{most:,}" if most == least else f"{least:,} to {most:,} (each row says how many)"
+    version = load("b2b_service").rules.version
     error = sqrt(ALLOWED * (1.0 - ALLOWED) / most)
     sections = [
         "# The scorecard's verdicts, calibrated",
         f"Made by `python -m benchmarks.claims --samples {most} --n {n} --seed {seed}`.",
         f"""How often is a claim of `b2b_service` called *supported* where it is not true? Samples of {n}
 customers, {asked} from each population: complete answers on the 7-point scale,
-judged by the rules of the specification (version {load("b2b_service").rules.version}): 95 % intervals, estimator MLR, interactions by
+judged by the rules of the specification (version {version}): 95 % intervals, estimator MLR, interactions by
 double-mean-centered products. Populations are the shipped one
 (`sem_models/examples/b2b_service_population.yaml`) with some lines changed (`benchmarks/claims/`). *Wrong* is
 supported where the claim is false or on its boundary, and contradicted where it is true. On a boundary one
