@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarks.claims.judge import Found
+from benchmarks.log import keep, stored
 
 BLOCK = 100
 """Samples of every case before the next ones of any: an interrupted run has about as many of each."""
@@ -22,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from benchmarks.claims.cases import cases
-    from benchmarks.claims.judge import judge_sample
+    from benchmarks.claims.judge import Found, judge_sample
     from benchmarks.claims.notes import NOTES
     from benchmarks.claims.page import calibration_table, page, part_table
 
@@ -37,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-draws", action="store_true", help="the page from the log alone")
     given = parser.parse_args(arguments)
     chosen = [case for case in cases() if case.name in given.cases]
-    found = stored(given.log) if given.log else []
+    found = stored(given.log, Found)
     done = {(f.case, f.number) for f in found}
     left = [
         (case, number)
@@ -49,9 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     for case, number in tqdm(left, desc="claims", unit="sample", delay=2):
         results = judge_sample(case, number, n=given.n, seed=given.seed)
         found += results
-        if given.log:
-            with given.log.open("a", encoding="utf-8") as stream:
-                stream.writelines(json.dumps(asdict(f)) + "\n" for f in results)
+        keep(given.log, results)
     kept = [f for f in found if f.number < given.samples and f.case in given.cases]
     table, parts = calibration_table(kept, chosen), part_table(kept, chosen)
     text = page(table, parts, chosen, n=given.n, seed=given.seed, notes=NOTES)
@@ -59,15 +53,6 @@ def main(arguments: list[str] | None = None) -> int:
     if given.page is not None:
         given.page.write_text(text, encoding="utf-8", newline="\n")
     return 0
-
-
-def stored(log: Path) -> list[Found]:
-    """Results of an earlier run that was interrupted."""
-    from benchmarks.claims.judge import Found
-
-    if not log.exists():
-        return []
-    return [Found(**json.loads(line)) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ indicators. What is found is written between the page's two markers.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
+
+from benchmarks.log import keep, stored
 
 SIZES = (60, 100, 200)
 METHODS = ("dblcent", "lms", "sam", "rapi")
@@ -22,9 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Draw and analyze what the log does not hold yet, then write the tables."""
     from tqdm import tqdm
 
-    from benchmarks.moderation_study.__main__ import stored
     from benchmarks.moderation_study.design import cells
-    from benchmarks.moderation_study.judge import judge
+    from benchmarks.moderation_study.judge import Found, judge
 
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.moderation_study.small", description=main.__doc__
@@ -34,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, required=True, help="keep results there, and go on from them")
     parser.add_argument("--page", type=Path, default=None, help="write the tables into this page")
     given = parser.parse_args(arguments)
-    done = {(f.cell, f.number, f.method) for f in stored(given.log)}
+    done = {(f.cell, f.number, f.method) for f in stored(given.log, Found)}
     every = cells(SIZES)
     left = [
         (cell, number, methods)
@@ -44,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     for cell, number, methods in tqdm(left, unit="sample", delay=2):
         results = judge(cell, number, given.seed, methods)
-        with given.log.open("a", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(asdict(f)) + "\n" for f in results)
+        keep(given.log, results)
     text = tables(given.log, given.samples, given.seed)
     print(text)
     if given.page is not None:
@@ -57,11 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def tables(log: Path, samples: int, seed: int) -> str:
     """The study's tables as Markdown, a section for each population."""
-    from benchmarks.moderation_study.__main__ import stored
     from benchmarks.moderation_study.design import EFFECT, PREDICTORS, cells
+    from benchmarks.moderation_study.judge import Found
     from benchmarks.moderation_study.page import markdown, study_table
 
-    found = [f for f in stored(log) if f.number < samples]
+    found = [f for f in stored(log, Found) if f.number < samples]
     table = study_table(found, cells(SIZES), METHODS)
     error = (0.05 * 0.95 / samples) ** 0.5
     out = [

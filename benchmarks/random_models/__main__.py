@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarks.random_models.judge import Verdict
+from benchmarks.log import keep, stored
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     from tqdm import tqdm
 
     from benchmarks.random_models.draw import draw
-    from benchmarks.random_models.judge import judge_number
+    from benchmarks.random_models.judge import Verdict, judge_number
     from benchmarks.random_models.page import breaches, comparison, page, verdict_frame
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.random_models", description=main.__doc__)
@@ -32,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
     parser.add_argument("--log", type=Path, default=None, help="keep results there, and go on from them")
     given = parser.parse_args(arguments)
-    done = {v.number: v for v in stored(given.log)} if given.log else {}
+    done = {v.number: v for v in stored(given.log, Verdict)}
     numbers = range(given.first, given.first + given.n)
     left = [n for n in numbers if n not in done]
     with ProcessPoolExecutor(given.jobs) as pool:
@@ -40,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         for ended in tqdm(as_completed(waiting), total=len(left), unit="model", delay=2):
             verdict = ended.result()
             done[verdict.number] = verdict
-            if given.log:
-                with given.log.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(asdict(verdict)) + "\n")
+            keep(given.log, [verdict])
     models = [draw(given.seed, n) for n in numbers]
     verdicts = [done[n] for n in numbers]
     frame = verdict_frame(models, verdicts)
@@ -59,15 +53,6 @@ def main(arguments: list[str] | None = None) -> int:
     behind = [] if compared is None else breaches(compared)
     print("\n".join(behind))
     return 1 if behind or (frame["trouble"] != "").any() else 0
-
-
-def stored(log: Path) -> list[Verdict]:
-    """Verdicts of an earlier run that was interrupted."""
-    from benchmarks.random_models.judge import Verdict
-
-    if not log.exists():
-        return []
-    return [Verdict(**json.loads(line)) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 if __name__ == "__main__":

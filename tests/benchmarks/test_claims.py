@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.claims.__main__ import main, stored
+from benchmarks.claims.__main__ import main
 from benchmarks.claims.cases import Case, cases, population_of
 from benchmarks.claims.judge import Found, judge_sample
 from benchmarks.claims.page import calibration_table, part_table
 from benchmarks.claims.shipped import edited, same_service_gaps
+from benchmarks.log import stored
 from sem_models.errors import SpecError
 from sem_models.simulation.draw import implied_moments, simulate
 from sem_models.simulation.structure import structure
@@ -112,9 +113,9 @@ def test_the_program_goes_on_from_its_log_and_writes_a_page(tmp_path: Path) -> N
     assert main(arguments) == 0
     first = where.read_text(encoding="utf-8")
     assert "| C5 | boundary | contacts equal | 2 |" in first
-    assert len(stored(log)) == 4
+    assert len(stored(log, Found)) == 4
     assert main(arguments) == 0
-    assert len(stored(log)) == 4
+    assert len(stored(log, Found)) == 4
     assert where.read_text(encoding="utf-8") == first
 
 

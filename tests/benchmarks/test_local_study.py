@@ -10,10 +10,11 @@ import pytest
 from scipy.stats import skew
 
 from benchmarks.local_sem import main as seconds
-from benchmarks.local_study.__main__ import main, stored
+from benchmarks.local_study.__main__ import main
 from benchmarks.local_study.design import CHANGE, SLOPE, TREND, Cell, cells, draw, slope
 from benchmarks.local_study.judge import METHODS, Found, judge
 from benchmarks.local_study.page import page, study_table
+from benchmarks.log import stored
 
 SEED = 11
 
@@ -68,9 +69,9 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtur
     log = tmp_path / "log.jsonl"
     arguments = ["--samples", "1", "--seed", "3", "--methods", "mnlfa", "--log", str(log)]
     main(arguments)
-    first = stored(log)
+    first = stored(log, Found)
     main([*arguments, "--page", str(tmp_path / "page.md")])
-    assert stored(log) == first
+    assert stored(log, Found) == first
     assert len(first) == 12
     assert "## The slope bends" in (tmp_path / "page.md").read_text(encoding="utf-8")
     capsys.readouterr()

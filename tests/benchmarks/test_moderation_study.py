@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis, skew
 
-from benchmarks.moderation_study.__main__ import main, stored
+from benchmarks.log import stored
+from benchmarks.moderation_study.__main__ import main
 from benchmarks.moderation_study.design import CORRELATION, EFFECT, Cell, cells, draw
 from benchmarks.moderation_study.judge import Found, judge
 from benchmarks.moderation_study.page import page, study_table
@@ -68,11 +69,11 @@ def test_the_program_goes_on_from_its_log_and_writes_a_page(tmp_path: Path) -> N
     assert main([*arguments, "--page", str(where)]) == 0
     first = where.read_text(encoding="utf-8")
     assert "| 1,000 | dblcent | 1.000 |" in first
-    assert len(stored(log)) == 24
+    assert len(stored(log, Found)) == 24
     assert main([*arguments, "--page", str(where)]) == 0
-    assert len(stored(log)) == 24
+    assert len(stored(log, Found)) == 24
     assert where.read_text(encoding="utf-8") == first
-    assert page(study_table(stored(log), cells()), SEED) == first
+    assert page(study_table(stored(log, Found), cells()), SEED) == first
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.log import stored
 from benchmarks.ordered_study import __main__ as study
 from benchmarks.ordered_study.design import CORRELATION, ITEMS, LOADING, Cell, cells, draw
 from benchmarks.ordered_study.judge import Found, judge
@@ -66,6 +67,6 @@ def test_a_run_goes_on_from_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(first.splitlines()) == 4
     assert study.main([*arguments, "3"]) == 0
     assert log.read_text(encoding="utf-8").startswith(first)
-    table = study_table(study.stored(log), few)
+    table = study_table(stored(log, Found), few)
     assert set(table["samples"]) == {3}
     assert out.read_text(encoding="utf-8") == page(table, 2004)
