@@ -6,12 +6,12 @@ import pytest
 
 import sem_models as sm
 from sem_models import reports
-from sem_models.moderation.multiverse import run
+from sem_models.moderation.multiverse import followed, run
 
 
 @pytest.fixture(scope="module")
 def study() -> reports.Study:
-    return reports.Study.open("example", model="b2b_service")
+    return reports.Study.open("example", model="b2b_service_core")
 
 
 def test_a_construct_is_a_latent_moderator(study: reports.Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +31,7 @@ def test_a_construct_is_a_latent_moderator(study: reports.Study, monkeypatch: py
 
 def test_a_column_is_an_observed_one(study: reports.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "SIDE_BY_SIDE", {"dblcent": (), "rapi": (), "lsem": ("h",)})
+    monkeypatch.setattr(followed, "DRAWS", 20)
     found = study.multiverse(moderator="tenure_years")
     table = found.tables[0].frame.set_index("method")
     assert set(table["term"].iloc[:3]) == {"PV ~ EDS:tenure_years"}
