@@ -248,7 +248,7 @@ class Rules(_Part):
     that counts as many; necessary: the effect size d from which an empty corner counts (Dul, 2016); cap: the
     quantile at which counts are capped for parts that are to be robust to their skew."""
 
-    version: Line = "2"
+    version: Line = "3"
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     adjust: Literal["none", "holm", "bonferroni", "bh"] = "holm"
     equivalence: float = Field(default=0.10, gt=0.0)
