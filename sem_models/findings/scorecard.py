@@ -194,9 +194,10 @@ def one_of(
     ]
     least = float(np.nanmin(adjusted)) if np.isfinite(adjusted).any() else nan
     seen = Evidence(sign=0, pvalue=least, definition=f"one of {', '.join(testable)}")
+    n = len(testable)
     if held:
-        return seen, (SUPPORTED, f"It holds for {', '.join(held)}: p, adjusted for {len(testable)} parts, < {level:g}.")
-    return seen, (UNDECIDED, f"None of {len(testable)} parts holds: no p, adjusted for their number, < {level:g}.")
+        return seen, (SUPPORTED, f"It holds for {', '.join(held)}: p, adjusted for {n} parts, < {level:g}.")
+    return seen, (UNDECIDED, f"None of {n} parts holds: no p, adjusted for their number, < {level:g}.")
 
 
 def _rows(spec: ModelSpec, found: Mapping[str, tuple[Evidence, Judgement]], rules: Rules) -> pd.DataFrame:
