@@ -189,9 +189,7 @@ def one_of(
         return Evidence(sign=0, obstacle=reason), (NOT_TESTABLE, reason)
     adjusted = adjust_pvalues(np.array([found[n][0].pvalue for n in testable]), rules.adjust)
     level = (1 - rules.confidence) / 2
-    held = [
-        n for n, p in zip(testable, adjusted, strict=True) if p < level and found[n][1][0] != UNDECIDED
-    ]
+    held = [n for n, p in zip(testable, adjusted, strict=True) if p < level and found[n][1][0] != UNDECIDED]
     least = float(np.nanmin(adjusted)) if np.isfinite(adjusted).any() else nan
     seen = Evidence(sign=0, pvalue=least, definition=f"one of {', '.join(testable)}")
     n = len(testable)
