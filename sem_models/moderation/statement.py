@@ -53,6 +53,12 @@ class Statement:
         """Names of the latent products: `TableOptions.products`."""
         return tuple(p.name for p in self.latent_products)
 
+    @property
+    def without_products(self) -> Syntax:
+        """The model text without its products."""
+        kept = (f for f in self.syntax.formulas if ":" not in f.lhs + f.rhs)
+        return replace(self.syntax, formulas=tuple(kept))
+
     def items_of(self, latent: str) -> tuple[str, ...]:
         """The observed indicators of a latent variable, in the order of the text."""
         rows = self.syntax.formulas

@@ -161,7 +161,8 @@ def _parameters(fit: Fit) -> Iterator[str]:
     yield _pair(
         "Standard errors", {"robust.huber.white": "Sandwich"}.get(options["se"], options["se"].capitalize())
     )
-    yield _pair("Information", options["information"].capitalize())
+    of_errors = options["information"]
+    yield _pair("Information", (of_errors if isinstance(of_errors, str) else of_errors[0]).capitalize())
     for label in fit.groups:
         part = frame[(frame["group"] == label) & (frame["op"] != ":=")]
         if len(fit.groups) > 1:

@@ -46,7 +46,7 @@ BAD: dict[str, tuple[str, dict[str, Any], type[Exception], list[str]]] = {
     "own item": (ITEMS + "Y ~ X + X:x2", {}, SPEC, ["'x2' is an item of 'X'", "X:X"]),
     "outcome's item": (ITEMS + "Y ~ X + X:y1", {}, SPEC, ["an item of the outcome"]),
     "measured": (MODEL + "\nX:Z =~ x1 + z1", {}, SPEC, ["is measured by products", "line 5", "sm.fit"]),
-    "ordered": (MODEL, {"ordered": ["x1"]}, SPEC, ["'x1' is an ordered item", "yet", "MLR"]),
+    "ordered": (MODEL, {"ordered": ["x1"]}, SPEC, ["'x1' is an ordered item", "parcels=2", "lms", "MLR"]),
     "covariances": (MODEL, {"sample_cov": np.eye(9)}, SPEC, ["need the rows", "sample_cov="]),
     "five customers": (MODEL, {"group": "small", "match": True}, DATA, ["usable rows in group 'few'"]),
     "no group": (MODEL, {"group": "smal"}, DATA, ["group='smal'", "Did you mean 'small'"]),

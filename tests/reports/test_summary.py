@@ -37,6 +37,12 @@ def test_figures_of_the_text_are_those_of_the_tables(study: Study) -> None:
     ]
 
 
+def test_of_two_informations_it_shows_that_of_the_errors(study: Study) -> None:
+    kinds = ("observed", "expected")
+    fit = sm.fit("EDS =~ eds1 + eds2 + eds3", study.frame, estimator="ML", information=kinds)
+    assert re.search(r"Information +Observed\n", str(fit.summary()))
+
+
 def test_a_fixed_loading_shows_no_error(study: Study) -> None:
     line = next(line for line in str(study.fit.summary()).splitlines() if line.strip().startswith("eds1 "))
     assert line.split()[:2] == ["eds1", "1.000"]

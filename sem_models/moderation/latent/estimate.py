@@ -48,13 +48,14 @@ def moderate_latent(
         As in `sm.fit`; the model's text holds the products.
     nodes : int, optional
         Quadrature nodes for each moderator that is integrated over: fixed Gauss–Hermite nodes. Without it, a
-        grid that is wide and fine enough for these data, refined until the error is below 1e-4.
+        grid that is wide and fine enough for these data, refined until the error is below 1e-4. With ordered
+        items: adaptive Gauss–Hermite nodes for each latent variable, 15, 11, 9, 7 or 5 for 1 to 5 of them.
     adaptive : bool, optional
         True puts `nodes` evenly where the data are, instead of Gauss–Hermite; also called adaptive_quad.
     accuracy : float
         Error of the log-likelihood beyond which too few nodes are refused.
     **options
-        Those of `sm.fit`: estimator "ML" or "MLR", missing "fiml", group, group_equal, …
+        Those of `sm.fit`: estimator "ML" or "MLR", missing "fiml", group, group_equal, …; ordered for "lms".
 
     Raises
     ------
@@ -71,6 +72,10 @@ def moderate_latent(
         return _by_quasi_likelihood(latent_problem(model, data, method=method, **options))
     problem = latent_problem(model, data, method=method, **options)
     adaptive = adaptive if adaptive is not None else adaptive_quad
+    if problem.ram.ordinal is not None:
+        from sem_models.moderation.latent.ordered.estimate import by_answers
+
+        return by_answers(problem, nodes=nodes, adaptive=adaptive, accuracy=accuracy)
     likelihood = build_lms(problem, nodes=nodes, adaptive=adaptive, accuracy=accuracy)
     likelihood, solution, bound = _solved(problem, likelihood, refine=nodes is None)
     caution = too_inaccurate(likelihood, bound, accuracy)

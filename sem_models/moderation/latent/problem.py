@@ -13,6 +13,7 @@ import pandas as pd
 from sem_models.errors import DataError, SpecError
 from sem_models.estimation.data_options import missing_method
 from sem_models.estimation.fit import solve
+from sem_models.estimation.information import Information
 from sem_models.estimation.options import Options, resolve
 from sem_models.estimation.units import row_units, variable_units
 from sem_models.inference.solved import Solved
@@ -21,7 +22,8 @@ from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.syntax import Formula, Syntax, point_at
 from sem_models.model.table import ParameterTable, TableOptions, build_table
 from sem_models.moderation.statement import Product, Statement, check_factors, labeled_text, read_statement
-from sem_models.observed.ordered_items import refuse_ordered_columns
+from sem_models.observed.ordered_items import Items, ordered_items
+from sem_models.observed.ordered_sample import sample_of_items
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import Sample, group_labels, sample_from_data
@@ -104,7 +106,7 @@ def latent_problem(
 
     Raises SpecError or DataError before anything long starts.
     """
-    _refuse_options(method, estimator, missing, ordered, options)
+    _refuse_options(method, estimator, missing, options)
     frame = _frame(data)
     if group is not None and options.get("group_label") is not None:
         frame = chosen_groups(frame, group, options["group_label"])
@@ -113,22 +115,35 @@ def latent_problem(
     statement = read_statement(text)
     _refuse_statement(method, statement)
     check_factors(statement, frame.columns)
+    items = _items(frame, statement, ordered, method)
+    given = {**options, "meanstructure": True}
+    if items:
+        given, estimator = _of_answers(given, estimator)
     resolved = resolve(
-        {**options, "meanstructure": True}, estimator=estimator, missing=missing, group=group,
+        given, estimator=estimator, missing=missing, group=group,
         group_equal=group_equal, group_partial=group_partial, engine="native", seed=seed,
-        has_groups=len(labels) > 1, has_intercepts=True, has_sample_mean=False,
+        has_groups=len(labels) > 1, has_intercepts=True, has_sample_mean=False, items=items.sizes,
     )  # fmt: skip
     table = _table(text, replace(resolved.table, products=statement.names), labels)
     observed = table.variables.observed
-    refuse_ordered_columns(frame, observed, method)
     _need_main_effects(statement, observed)
     exogenous = table.variables.exogenous if resolved.table.fixed_x else ()
     if resolved.std_ov:
         frame = standardized_columns(frame, [v for v in observed if v not in exogenous], group)
-    sample = sample_from_data(
-        frame, observed, missing=resolved.missing, group=group, exogenous=exogenous, has_means=True
-    )
-    plain = replace(resolved, se="standard", test=("standard",), information="observed")
+    if items:
+        sample = sample_of_items(
+            frame, observed, items, missing=resolved.missing, group=group, exogenous=exogenous
+        ).with_whole_rows()
+        resolved = replace(resolved, information="observed", test_information=Information("observed"))
+        plain = replace(
+            resolved, estimator="WLSMV", discrepancy="DWLS", se="robust.sem",
+            test=("standard", "scaled.shifted"), information="expected",
+        )  # fmt: skip
+    else:
+        sample = sample_from_data(
+            frame, observed, missing=resolved.missing, group=group, exogenous=exogenous, has_means=True
+        )
+        plain = replace(resolved, se="standard", test=("standard",), information="observed")
     linear = solve(_linear_table(text, resolved.table, labels), sample, plain)
     ram = build_ram(table, sample.cov, sample.mean)
     if restrictions(table, np.full(ram.n_free, -np.inf), np.full(ram.n_free, np.inf)):
@@ -143,15 +158,35 @@ def latent_problem(
     )  # fmt: skip
 
 
-def _refuse_options(
-    method: str, estimator: str, missing: str, ordered: Any, options: Mapping[str, Any]
-) -> None:
-    if ordered is True or (not isinstance(ordered, bool) and len(tuple(ordered))):
+def _items(frame: pd.DataFrame, statement: Statement, ordered: Any, method: str) -> Items:
+    """The ordered items, if any; SpecError for a method that has no likelihood of them."""
+    items = ordered_items(frame, statement.without_products, ordered)
+    if items and method != "lms":
         raise SpecError(
-            f"method='{method}' cannot treat ordered items yet: its likelihood is that of continuous ones. "
-            "Leave out ordered= to treat items with five or more categories as continuous (estimator='MLR' "
-            "for errors robust to that)."
+            f"'{next(iter(items.codes))}' is ordered, and method='{method}' approximates the density of "
+            "continuous items. Use method='lms', which has the likelihood of the answers themselves, or take "
+            "items with five or more categories as continuous: numbers in place of an ordered type, without "
+            "ordered=, and estimator='MLR'."
         )
+    return items
+
+
+def _of_answers(options: Mapping[str, Any], estimator: str) -> tuple[dict[str, Any], str]:
+    """Options and estimator with ordered items: marginal likelihood, responses with unit residuals."""
+    asked = options.get("parameterization", "theta")
+    if asked not in (None, "default", "theta"):
+        raise SpecError(
+            f"parameterization={asked!r} fixes the variances of the responses, which products make a "
+            "polynomial of the other parameters: method='lms' with ordered items has 'theta' only. Leave it "
+            "out; standardized() is the same under both."
+        )
+    out = {**options, "parameterization": "theta"}
+    if str(estimator).upper() == "MLR":
+        out.setdefault("se", "robust.huber.white")
+    return out, "MML"
+
+
+def _refuse_options(method: str, estimator: str, missing: str, options: Mapping[str, Any]) -> None:
     if str(estimator).upper() not in ("ML", "MLR"):
         raise SpecError(
             f"estimator='{estimator}' has no casewise likelihood, which method='{method}' is made of. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -228,6 +228,15 @@ class LatentModeration(Moderation):
     def loglik(self) -> float:
         return self.solution.value - self.problem.covariate_logl
 
+    @cached_property
+    def linear_loglik(self) -> float:
+        """The log-likelihood of the model without the products."""
+        return self.problem.linear.logl
+
+    @property
+    def _linear_converged(self) -> bool:
+        return self.problem.linear.status.converged
+
     # ------------------------------------------------------------------ tables
 
     def estimates(self, *, level: float = LEVEL) -> pd.DataFrame:
@@ -351,7 +360,7 @@ class LatentModeration(Moderation):
         values: dict[str, float] = {
             "npar": float(k), "logl": self.loglik, "aic": aic(self.loglik, k), "bic": bic(self.loglik, k, n),
             "bic2": bic(self.loglik, k, (n + 2.0) / 24.0), "ntotal": n, "error_bound": self.error_bound,
-            "linear_logl": self.problem.linear.logl,
+            "linear_logl": self.linear_loglik,
         }  # fmt: skip
         chisq, df, pvalue = self._against_linear()
         values.update(lr_chisq=chisq, lr_df=float(df), lr_pvalue=pvalue)
@@ -365,7 +374,7 @@ class LatentModeration(Moderation):
         df = self.problem.n_moved
         if not self.problem.nested or df <= 0:
             return float("nan"), df, float("nan")
-        chisq = 2.0 * (self.loglik - self.problem.linear.logl)
+        chisq = 2.0 * (self.loglik - self.linear_loglik)
         if self._robust:
             chisq /= self._scaling(np.eye(self.problem.ram.n_params)[self.problem.moved])
         return chisq, df, upper_tail(chisq, df)
@@ -388,7 +397,7 @@ class LatentModeration(Moderation):
             wald = wald_of(self.rows.value[apart], slopes @ self.covariance @ slopes.T)
             if len(index) == sum(len(i) for i in paths.values()) and self.problem.nested:
                 chisq, df, pvalue = self._against_linear()
-                converged = self.problem.linear.status.converged
+                converged = self._linear_converged
             else:
                 free = [x for x, number in enumerate(ram.row_of_free) if number in index]
                 chisq, df, pvalue, converged = self._against_fixed(np.array(free, dtype=np.intp))
@@ -403,14 +412,29 @@ class LatentModeration(Moderation):
         kept = _null_space(held)
         rank = held.shape[1] - kept.shape[1]
         fixed = np.linalg.lstsq(held, -ram.offset[free], rcond=None)[0]
-        along = Along(self.likelihood, kept, fixed)
-        start = kept.T @ (solution.params - fixed)
-        found = solve_latent(along, start, kept.T @ solution.information @ kept, polish=False)
+        found = self._search_along(kept, fixed)
         converged = found.outcome is Outcome.CONVERGED
         chisq = 2.0 * (solution.value - found.value) if converged else float("nan")
         if self._robust and converged:
             chisq /= self._scaling(held)
         return chisq, rank, upper_tail(chisq, rank), converged
+
+    def _search_along(self, kept: Array, fixed: Array) -> LatentSolution:
+        """The maximum on the plane params = fixed + kept @ x, for its value alone."""
+        along, solution = Along(self._searched, kept, fixed), self.solution
+        return solve_latent(
+            along, kept.T @ (solution.params - fixed), kept.T @ solution.information @ kept,
+            settled=self._settled(along), polish=False,
+        )  # fmt: skip
+
+    @property
+    def _searched(self) -> Likelihood:
+        """The likelihood that another search begins with."""
+        return self.likelihood
+
+    def _settled(self, along: Along) -> Callable[[Array], Likelihood | None] | None:
+        """What `solve_latent` asks for a better likelihood near the optimum; nothing here."""
+        return None
 
     def interaction_test(self) -> pd.DataFrame:
         """As `Moderation.interaction_test()`; scaled for MLR (Satorra, 2000)."""

@@ -7,15 +7,19 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.fit import fit
 from sem_models.estimation.options import resolve
+from sem_models.model.ram import Array
 from sem_models.model.syntax import point_at
 from sem_models.model.table import TableOptions
 from sem_models.moderation.products.columns import Centering
 from sem_models.moderation.products.frame import SCOPES, Scope, product_frame
 from sem_models.moderation.products.model import ResidualCovariances, product_model, residual_covariances
 from sem_models.moderation.products.pairs import Matching, Measured, matching, measured_products
+from sem_models.moderation.products.parcels import Parcels, parceled
 from sem_models.moderation.products.result import ProductModeration
 from sem_models.moderation.statement import Statement, check_factors, labeled_text, read_statement
 from sem_models.observed.ordered_items import ordered_items
@@ -28,14 +32,14 @@ if TYPE_CHECKING:
 METHODS: dict[str, Centering] = {"dblcent": "double", "uca": "items", "rca": "residual", "ca": "items"}
 """Methods, by what is done to the columns."""
 
-OPTIONS = ("match", "match_recycle", "res_cov_method", "res_cov_across", "centering")
+OPTIONS = ("match", "match_recycle", "res_cov_method", "res_cov_across", "centering", "parcels")
 """Options of the product-indicator methods, beside those of `sm.fit`."""
 
 
 def moderate_by_products(
     model: Any, data: Any, *, method: str, match: bool | Matching | None = None, match_recycle: bool = False,
     res_cov_method: ResidualCovariances | None = None, res_cov_across: bool = True,
-    centering: Scope = "within", estimator: str = "ML", missing: str = "listwise",
+    centering: Scope = "within", parcels: int | None = None, estimator: str = "ML", missing: str = "listwise",
     group: str | None = None, group_equal: str | Sequence[str] = (),
     group_partial: str | Sequence[str] = (), ordered: Sequence[str] | bool = (), engine: str = "native",
     seed: int | None = None, **options: Any,
@@ -46,7 +50,9 @@ def moderate_by_products(
     "loading" the strongest with the strongest, "all" every item of one factor with every item of the others
     (the default, but for "ca" position, whose constraints multiply). res_cov_method "simple", "equality" or
     "none" says which residual covariances are free, res_cov_across whether also those between products.
-    centering of several groups is "within" each, or "overall". Other options are those of `sm.fit`.
+    centering of several groups is "within" each, or "overall". parcels: into how many means the items of each
+    factor are gathered, which then stand for them, as numbers (see `parceled`); ordered items of a product's
+    factors need it. Other options are those of `sm.fit`.
 
     Raises SpecError or DataError before the estimation starts.
     """
@@ -63,6 +69,11 @@ def moderate_by_products(
         raise SpecError(
             f"centering={centering!r} is unknown. {did_you_mean(str(centering), SCOPES, noun='choices')}"
         )
+    gathered: Mapping[str, tuple[str, ...]] = {}
+    if parcels is not None:
+        found_parcels, ordered = _parceled(statement, frame, parcels, ordered, missing)
+        text, frame, gathered = found_parcels.text, found_parcels.frame, found_parcels.of
+        statement = read_statement(text)
     how = matching("position" if match is None and method == "ca" else match)
     freed = residual_covariances(res_cov_method)
     with_means = method in ("uca", "ca") or any(f.op == "~1" for f in statement.syntax.formulas)
@@ -89,11 +100,37 @@ def moderate_by_products(
     settings = {
         "match": how, "match_recycle": bool(match_recycle), "res_cov_across": bool(res_cov_across),
         "res_cov_method": "ca" if method == "ca" else freed, "centering": centering,
+        **({"parcels": dict(gathered)} if gathered else {}),
     }  # fmt: skip
     found = replace(found, spec_id=getattr(model, "id", None) or (model if _is_name(model) else "custom"))
     return ProductModeration(
         found, statement, method if products else "sem", products, data.centers, data.shifts, settings
     )  # fmt: skip
+
+
+def _parceled(
+    statement: Statement, frame: pd.DataFrame, parcels: int, ordered: Any, missing: str
+) -> tuple[Parcels, tuple[str, ...]]:
+    """The model and data with parcels, and what stays ordered of the items beside them."""
+    items = ordered_items(frame, statement.without_products, ordered)
+    factors = list(dict.fromkeys(f for p in statement.latent_products for f in p.latent))
+    inside = {item for f in factors for item in statement.items_of(f)}
+    numbers = frame.copy(deep=False)
+    for name in inside & set(items.codes):
+        labels = np.array(items.labels[name], dtype=object)
+        scored = all(isinstance(v, int | float) for v in labels)
+        numbers[name] = _as_numbers(items.codes[name], labels if scored else np.arange(1, len(labels) + 1))
+    strengths = dict(_strengths(statement, numbers, missing))
+    kept = tuple(name for name in items.codes if name not in inside)
+    return parceled(statement, numbers, parcels, strengths), kept
+
+
+def _as_numbers(codes: Array, values: Any) -> Array:
+    """Category numbers from 0 (n,) as the values they stand for, NaN where missing."""
+    seen = ~np.isnan(codes)
+    out = np.full(len(codes), np.nan)
+    out[seen] = np.asarray(values, dtype=np.float64)[codes[seen].astype(np.intp)]
+    return out
 
 
 def _is_name(model: Any) -> bool:
@@ -131,21 +168,18 @@ def _strengths(statement: Statement, frame: pd.DataFrame, missing: str) -> tuple
 
 def _ordered(statement: Statement, frame: pd.DataFrame, ordered: Any) -> tuple[tuple[str, int], ...]:
     """The ordered items with their numbers of categories. SpecError where one is part of a product."""
-    names = {p.name for p in statement.products}
-    linear = replace(
-        statement.syntax,
-        formulas=tuple(f for f in statement.syntax.formulas if not names & {f.lhs, f.rhs}),
-    )
-    sizes = ordered_items(frame, linear, ordered).sizes
+    sizes = ordered_items(frame, statement.without_products, ordered).sizes
     for product in statement.latent_products:
         for factor in product.factors:
             found = {factor, *statement.items_of(factor)} & {name for name, _ in sizes}
             if found:
                 raise SpecError(
                     f"'{min(found)}' is an ordered item, and products of ordered items cannot be indicators "
-                    f"of '{product.name}' yet: a product of categories has no thresholds of its own. Treat "
-                    f"the items of {' and '.join(product.factors)} as continuous (five or more categories, "
-                    "estimator='MLR'); items of the outcome may be ordered."
+                    f"of '{product.name}': a product of categories has no thresholds of its own. Use method="
+                    "'lms', which has the likelihood of the answers; or method='dblcent' with parcels=2 or "
+                    f"more, means of the items of {' and '.join(product.factors)} as numbers; or treat "
+                    "these as continuous (five or more categories, estimator='MLR'). Items of the outcome "
+                    "may be ordered."
                 )
     return sizes
 

@@ -65,6 +65,9 @@ class ProductModeration(Moderation):
         """Header of the fit, with a note on products that the data are too few for or that stand alone."""
         known = self.fit.header
         notes = lacking_main_effects(self.statement)
+        if "parcels" in self.settings:
+            gathered = dict.fromkeys(name.rsplit(".", 1)[0] for name in self.settings["parcels"])
+            notes += (f"items of {' and '.join(gathered)} as parcels, whose means are taken as numbers",)
         count, n = self.fit.solved.ram.n_counted, known.n_used
         if count > n:
             notes += (

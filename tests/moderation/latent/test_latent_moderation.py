@@ -266,7 +266,6 @@ def test_robust_errors_are_the_sandwich(frame: pd.DataFrame, result: LatentModer
 REFUSED = [
     (MODEL, {"nodes": 6}, "nodes=6 are too few"),
     (MODEL, {"nodes": 1}, "whole number"),
-    (MODEL, {"ordered": ("x1",)}, "cannot treat ordered items yet"),
     (MODEL, {"estimator": "WLSMV"}, "casewise likelihood"),
     (MODEL, {"missing": "pairwise"}, "missing='fiml'"),
     (MODEL, {"cluster": "g"}, "cluster= yet"),

@@ -1,0 +1,126 @@
+"""From a problem with ordered items to its estimates: nodes, search, and how far the integral may be off."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sem_models.errors import SpecError
+from sem_models.model.ram import Array, RamModel
+from sem_models.moderation.latent.ordered.equations import OTHER_WAY, Equations, equations_of, values_of
+from sem_models.moderation.latent.ordered.likelihood import AnswerLikelihood, answer_likelihood
+from sem_models.moderation.latent.ordered.nodes import PER_DIMENSION
+from sem_models.moderation.latent.ordered.responses import Responses, responses_of
+from sem_models.moderation.latent.ordered.result import COARSE, AnswerModeration, Placing
+from sem_models.moderation.latent.problem import Problem
+from sem_models.moderation.latent.solve import solve_latent
+from sem_models.moderation.latent.true_moments import true_moments
+from sem_models.observed.sample import Sample
+
+FEWEST, MOST = 3, 40
+"""Nodes for each latent variable."""
+LARGEST = 20_000_000
+"""Rows × nodes beyond which a search would take hours."""
+FINER = {1: 8, 2: 4}
+"""Nodes more for each of one or two latent variables that the error is measured with; 2 for each of more."""
+
+
+def by_answers(
+    problem: Problem, *, nodes: int | None, adaptive: bool | None, accuracy: float
+) -> AnswerModeration:
+    """Maximize the likelihood of the answers.
+
+    Raises SpecError for models it cannot hold, for too many latent variables, and for nodes= out of range.
+    """
+    ram = problem.ram
+    if problem.table.variables.exogenous and not problem.table.options.fixed_x:
+        raise SpecError(
+            "With ordered items method='lms' conditions on the covariates. Leave out fixed_x=False."
+        )
+    equations = equations_of(ram, problem.products)
+    true_moments(ram, problem.products)  # refuses products that have no moments in closed form
+    per_dimension = _per_dimension(problem, equations, nodes, adaptive)
+    start = _start(problem, equations)
+    rows = rows_of(problem.sample, ram)
+    likelihood = answer_likelihood(ram, equations, rows, start, min(COARSE, per_dimension))
+    placing = Placing(likelihood, per_dimension)
+    solution = solve_latent(
+        likelihood, start, _metric(likelihood, start), max_iterations=problem.options.max_iterations,
+        settled=placing,
+    )  # fmt: skip
+    found = placing.likelihood
+    bound = error_bound(found, solution.params)
+    settings = {
+        "nodes": per_dimension, "quadrature": "adaptive Gauss–Hermite",
+        "moderators": tuple(ram.variables[i] for i in equations.latent), "accuracy": accuracy,
+    }  # fmt: skip
+    caution = (
+        f"{per_dimension} nodes integrate the log-likelihood only to about {bound:.2g}, more than "
+        f"accuracy={accuracy:g}. Give more by nodes=."
+        if bound > accuracy
+        else ""
+    )
+    return AnswerModeration(problem, found, solution, "lms", settings, bound, (caution,) if caution else ())
+
+
+def rows_of(sample: Sample, ram: RamModel) -> tuple[Responses, ...]:
+    """The answers by group as the likelihood takes them."""
+    part = ram.ordinal
+    assert part is not None
+    assert sample.rows is not None
+    return tuple(
+        responses_of(rows.values[:, part.y], rows.values[:, part.x], part.layout) for rows in sample.rows
+    )
+
+
+def error_bound(likelihood: AnswerLikelihood, params: Array) -> float:
+    """|ℓ − ℓ on finer nodes placed anew| at params."""
+    here = likelihood.value(params)
+    more = FINER.get(len(likelihood.equations.latent), 2)
+    there = likelihood.adapted(params, likelihood.per_dimension + more).value(params)
+    return float("nan") if here is None or there is None else abs(here - there)
+
+
+def _per_dimension(problem: Problem, equations: Equations, nodes: int | None, adaptive: bool | None) -> int:
+    n_latent = len(equations.latent)
+    if adaptive is False:
+        raise SpecError(
+            "adaptive=False: with ordered items the nodes always stand where each row is. Leave it out."
+        )
+    if n_latent not in PER_DIMENSION:
+        names = ", ".join(problem.ram.variables[i] for i in equations.latent)
+        raise SpecError(
+            f"With ordered items method='lms' integrates over all latent variables, {max(PER_DIMENSION)} at "
+            f"most, and this model has {n_latent} ({names}). Leave out constructs that neither moderate nor "
+            f"are moderated. {OTHER_WAY} to keep them all."
+        )
+    if nodes is not None and not (isinstance(nodes, int) and FEWEST <= nodes <= MOST):
+        raise SpecError(f"nodes={nodes!r} must be a whole number from {FEWEST} to {MOST}.")
+    size = nodes or PER_DIMENSION[n_latent]
+    if problem.sample.n_used * size**n_latent > LARGEST:
+        raise SpecError(
+            f"{size} nodes for each of {n_latent} latent variables are too many for "
+            f"{problem.sample.n_used:,} rows. Give fewer nodes= or leave out constructs. {OTHER_WAY} for "
+            "data of this size."
+        )
+    return size
+
+
+def _start(problem: Problem, equations: Equations) -> Array:
+    """The start of the problem; SpecError where it is not admissible."""
+    start = problem.start
+    if values_of(equations, problem.ram, start) is not None:
+        return start
+    raise SpecError(
+        "The model without the products has no admissible solution by WLSMV to start from: a variance is "
+        "negative, or a correlation beyond ±1. Look at sm.fit of that model (ordered=…), and drop or merge "
+        "what causes it."
+    )
+
+
+def _metric(likelihood: AnswerLikelihood, start: Array) -> Array:
+    """The observed information at the start, or where that is not positive definite the scores' products."""
+    exact = likelihood.information(start)
+    if np.isfinite(exact).all() and np.linalg.eigvalsh(exact)[0] > 0:
+        return exact
+    scores = likelihood.case_scores(start)
+    return np.asarray(scores.T @ scores)
