@@ -54,10 +54,11 @@ def page(table: pd.DataFrame, seed: int) -> str:
     parts = [
         "# Latent interactions of ordered items: a simulation",
         f"Made by `python -m benchmarks.ordered_moderation_study --samples {most} --seed {seed}`.",
-        f"""Y = {PATHS[0]} X + {PATHS[1]} Z + b XZ + residual, X and Z normal and correlated {CORRELATION}, all variances
-1, {PER_FACTOR} items a factor with standardized loadings {LOADING}, N = {N}. The items' latent
-responses are cut as in [ordered-simulation.md](ordered-simulation.md): symmetric, or skewed so that half of
-the answers or more fall into the best category. All data are simulated and all methods analyze the same
+        f"""\
+Y = {PATHS[0]} X + {PATHS[1]} Z + b XZ + residual, X and Z normal and correlated {CORRELATION}, all
+variances 1, {PER_FACTOR} items a factor with standardized loadings {LOADING}, N = {N}. The items' latent
+responses are cut as in [ordered-simulation.md](ordered-simulation.md): symmetric, or skewed so that half
+of the answers or more fall into the best category. All data are simulated and all methods analyze the same
 samples: **LMS of the answers** is `method="lms"` with `ordered=True`, the marginal likelihood; the others
 take the answers' numbers as continuous, `estimator="MLR"`; **uca of parcels** multiplies means of items
 (`parcels=2`), as Aytürk et al. (2020) advise for product indicators. Figures are of the standardized

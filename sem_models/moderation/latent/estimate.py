@@ -49,7 +49,7 @@ def moderate_latent(
     nodes : int, optional
         Quadrature nodes for each moderator that is integrated over: fixed Gauss–Hermite nodes. Without it, a
         grid that is wide and fine enough for these data, refined until the error is below 1e-4. With ordered
-        items: adaptive Gauss–Hermite nodes for each latent variable, 15, 11, 9, 7 or 5 for 1 to 5 of them.
+        items: adaptive Gauss–Hermite nodes for each latent variable, 15, 11, 7, 6 or 5 for 1 to 5 of them.
     adaptive : bool, optional
         True puts `nodes` evenly where the data are, instead of Gauss–Hermite; also called adaptive_quad.
     accuracy : float

@@ -16,7 +16,7 @@ from sem_models.model.ram import Array
 from sem_models.moderation.latent.ordered.equations import Equations, Values
 from sem_models.moderation.latent.ordered.responses import Responses, given, level_curve
 
-PER_DIMENSION = {1: 15, 2: 11, 3: 9, 4: 7, 5: 5}
+PER_DIMENSION = {1: 15, 2: 11, 3: 7, 4: 6, 5: 5}
 """Nodes for each of so many latent variables."""
 ROUNDS = 30
 """Newton steps to the posterior modes at most."""
