@@ -143,7 +143,7 @@ def refuse_rows(
             "Use estimator='ML' or 'MLM', or missing='fiml'."
         )
     of_rows = any(t.startswith(("yuan.bentler", "browne")) for t in tests)
-    if missing in TWO_STAGE and (estimator != "ML" or se not in (missing, "none") or of_rows):
+    if missing in TWO_STAGE and (estimator != "ML" or se not in (missing, "none", "bootstrap") or of_rows):
         raise SpecError(
             f"missing='{missing}' is for estimator='ML' and brings errors and a scaled test of its own. "
             "Leave out se=, other estimators and tests of rows."

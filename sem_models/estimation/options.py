@@ -356,7 +356,7 @@ def _refuse_combinations(
 ) -> None:
     """Combinations that have no meaning or are not built: one clear sentence each."""
     moment_based = se in ("robust.sem", "robust.cluster.sem", "robust.sem.nt") or any(
-        t not in ("standard", *YUAN_BENTLER) for t in tests
+        t not in ("standard", BOLLEN_STINE, *YUAN_BENTLER) for t in tests
     )
     if full and (discrepancy not in ("ML", "MML") or moment_based):
         raise SpecError(

@@ -7,6 +7,7 @@ what has converged leaves the batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,10 @@ class Refits:
 
     params: Array
     value: Array
+
+
+Slope = Callable[[Array, Replicated, Array | None], tuple[Array, Array, Seen]]
+"""∂f/∂params (b, k) at params (b, k), W = Σ⁻¹ and the data, from W at a point not far from it or None."""
 
 
 class Gradient:
@@ -191,8 +196,11 @@ def refit(ram: RamModel, start: Array, hessian: Array, batch: Replicated, n_rows
 
     A search that strays is given up, for the caller to take up with the careful optimizer.
     """
-    gradient = Gradient(ram)
-    root = np.linalg.inv(np.linalg.cholesky(hessian)).T  # coordinates z with params = start + root z
+    return search(Gradient(ram), start, np.linalg.inv(np.linalg.cholesky(hessian)).T, batch, n_rows)
+
+
+def search(gradient: Slope, start: Array, root: Array, batch: Replicated, n_rows: float) -> Refits:
+    """The same by a gradient, in coordinates z with params = start + root z."""
     b, k = len(batch.cov), len(start)
     params, value = np.tile(start, (b, 1)), np.full(b, np.nan)
     active = np.arange(b)
@@ -225,7 +233,7 @@ def refit(ram: RamModel, start: Array, hessian: Array, batch: Replicated, n_rows
 
 
 def _slope(
-    gradient: Gradient, params: Array, batch: Replicated, root: Array, near: Array | None
+    gradient: Slope, params: Array, batch: Replicated, root: Array, near: Array | None
 ) -> tuple[Array, Array, Seen]:
     """Gradient in z, W and the data; huge where a matrix cannot be inverted: the replicate then leaves."""
     try:

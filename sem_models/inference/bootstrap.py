@@ -1,7 +1,9 @@
 """The bootstrap of a fit: refits on resampled rows, and the errors, intervals and tests that follow.
 
 Efron, B., & Tibshirani, R. J. (1993). An Introduction to the Bootstrap; Bollen, K. A., & Stine, R. A. (1992).
-Bootstrapping goodness-of-fit measures in structural equation models. Sociological Methods & Research, 21.
+Bootstrapping goodness-of-fit measures in structural equation models. Sociological Methods & Research, 21;
+Savalei, V., & Yuan, K.-H. (2009). On the model-based bootstrap with missing data. Multivariate Behavioral
+Research, 44.
 """
 
 from __future__ import annotations
@@ -21,15 +23,18 @@ from sem_models.inference.intervals import KINDS, IntervalKind, intervals, jackk
 from sem_models.inference.jackknife import jackknife
 from sem_models.inference.ordinal_refits import batched_items, items_batchable
 from sem_models.inference.ordinal_variances import derives_residuals
-from sem_models.inference.refits import Draws, batchable, batched, one_by_one, refitter, row_values
+from sem_models.inference.refits import Draws, batchable, batched, row_values
 from sem_models.inference.replicates import Replicates, effect_replicates, row_replicates
 from sem_models.inference.resampling import Kind
+from sem_models.inference.single_refits import one_by_one, refitter
 from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
 
 if TYPE_CHECKING:
     from sem_models.inference.solved import Solved
 Metrics = Literal["raw", "std_all", "std_lv", "std_nox"]
+
+NO_CHI_SQUARE = "There is no χ² to compare: the saturated moments of these incomplete data do not exist."
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,10 @@ class Bootstrap:
         stat = self.solved.minimum
         drawn = self.draws.statistic[np.isfinite(self.draws.statistic)]
         if not np.isfinite(stat) or not len(drawn):
-            raise DataError(
-                "There is no χ² to compare: the saturated moments of these incomplete data do not exist."
-            )
+            raise DataError(NO_CHI_SQUARE)
         share = float((drawn >= stat).mean())
         return pd.Series(
-            {"test": self.kind, "stat": stat, "df": self.solved.df, "pvalue": share, "n": self.n_used}
+            {"test": self.kind, "stat": stat, "df": self.solved.df, "pvalue": share, "n": len(drawn)}
         )
 
     def estimates(self, *, interval: IntervalKind = "percentile", level: float = 0.95) -> pd.DataFrame:
@@ -176,7 +179,8 @@ def bootstrap(solved: Solved, n: int, kind: Kind, seed: int | None, *, progress:
 
     Maximum likelihood runs in batches, with missing answers too, and so do ordered items by diagonally
     weighted or unweighted least squares; other estimators and constraints that bend are refitted one by one.
-    Clusters are drawn whole; weights go with their rows. Raises SpecError or DataError for what cannot be
+    Clusters are drawn whole; weights go with their rows. Fits to pairwise or two-stage moments make them anew
+    in every replicate, auxiliary variables included. Raises SpecError or DataError for what cannot be
     resampled, ConvergenceError where fewer than ten refits converged.
     """
     kinds = get_args(Kind)
@@ -219,17 +223,12 @@ def _check_rows(solved: Solved, kind: Kind) -> None:
             "The bootstrap draws rows, and this fit has only moments. Fit from the raw data, or use "
             "type='parametric', which draws normal samples of the model."
         )
-    if sample.gamma is not None or solved.options.missing == "pairwise":
-        raise SpecError(
-            "The bootstrap of pairwise and two-stage fits is not built yet. Use their robust standard "
-            "errors, or missing='fiml'."
-        )
     if (sample.weighted or sample.clustered) and kind != "ordinary":
         raise SpecError(
             f"type='{kind}' takes rows as equal and independent, which weights and clusters deny. Use "
             "type='ordinary'."
         )
-    if kind == "bollen.stine" and not sample.complete:
-        raise SpecError(
-            "type='bollen.stine' needs complete rows; these have missing answers. Use type='parametric'."
+    if kind == "bollen.stine" and not sample.saturated:
+        raise DataError(
+            f"type='bollen.stine' compares χ². {NO_CHI_SQUARE} Use type='ordinary' for intervals."
         )

@@ -7,32 +7,27 @@ full solution by the unit's score, which differs by terms of the order of 1/n.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sem_models.errors import DataError
-from sem_models.estimation.batches import Batch, IncompleteBatch
-from sem_models.inference.drawing import times_without
+from sem_models.estimation.batches import Batch
+from sem_models.inference.moment_draws import of_moments
 from sem_models.inference.moves import one_step_moves
 from sem_models.inference.ordinal_refits import items_batchable, jackknifed_items
 from sem_models.inference.refits import (
-    again_on,
     batchable,
-    blocks_without,
-    chunk_of,
+    batches_without,
     curvature,
     joined,
     refit_batch,
-    refitter,
-    row_gaps,
+    row_moments,
     row_units,
-    row_values,
     watched,
 )
 from sem_models.inference.replicates import Replicates
-from sem_models.inference.resampling import resampled_gaps, rows_to_draw, without_units
+from sem_models.inference.single_refits import again_on, blocks_without, refitter
 
 if TYPE_CHECKING:
     from sem_models.inference.solved import Solved
@@ -49,10 +44,11 @@ def jackknife(solved: Solved) -> Replicates:
             "bias-corrected interval."
         )
     n = sum(row_units(solved).counts)
-    if n > REFITTED and solved.sample.ordinal is not None:
+    if n > REFITTED and (solved.sample.ordinal is not None or of_moments(solved)):
+        what = f"missing='{solved.options.missing}'" if solved.sample.ordinal is None else "ordered items"
         raise DataError(
             f"interval='bca' refits without each of {n:,} rows, which is built for up to {REFITTED:,} with "
-            "ordered items. Use 'percentile' or 'bc', the bias-corrected interval: with so many rows they "
+            f"{what}. Use 'percentile' or 'bc', the bias-corrected interval: with so many rows they "
             "hardly differ."
         )
     if n > REFITTED:
@@ -63,16 +59,8 @@ def jackknife(solved: Solved) -> Replicates:
 
 
 def _batched(solved: Solved, n: int) -> Replicates:
-    units, chunk = row_units(solved), chunk_of(solved)
-    batches: Iterator[Batch] | Iterator[IncompleteBatch]
-    if solved.sample.complete:
-        at = solved.point.at
-        mu = at.mu if solved.ram.has_means else solved.sample.mean
-        batches = without_units(rows_to_draw(row_values(solved), at.sigma, mu, "ordinary"), units, chunk)
-    else:
-        batches = resampled_gaps(row_gaps(solved), times_without(units, chunk), units)
     params, moments, hessian = [], [], curvature(solved)
-    for batch in watched(batches, n, "jackknife", True):
+    for batch in watched(batches_without(solved), n, "jackknife", True):
         found, value = refit_batch(solved, batch, hessian)
         fine = np.flatnonzero(np.isfinite(value))
         params.append(found[fine])
@@ -82,10 +70,11 @@ def _batched(solved: Solved, n: int) -> Replicates:
 
 def _one_by_one(solved: Solved, n: int) -> Replicates:
     again = refitter(solved)
+    moments = row_moments(solved) if of_moments(solved) else None
     left = watched(blocks_without(solved), n, "jackknife", True)
-    found = [end for blocks in left if (end := again_on(solved, blocks, again)) is not None]
+    found = [end for blocks in left if (end := again_on(solved, blocks, again, moments)) is not None]
     free = np.array([end[0] for end in found]).reshape(len(found), solved.ram.n_free)
-    return Replicates(free, joined([end[2] for end in found]) if solved.sample.complete else None)
+    return Replicates(free, joined([end[2] for end in found]) if found else None)
 
 
 def _infinitesimal(solved: Solved) -> Replicates:

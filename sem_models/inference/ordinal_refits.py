@@ -18,8 +18,9 @@ from sem_models.estimation.optimizer import Outcome, minimize
 from sem_models.estimation.ordinal_least_squares import OrdinalLeastSquares
 from sem_models.estimation.ordinal_refit import chunk_of_items, refit_items
 from sem_models.inference.drawing import Times, drawn_times, times_without
-from sem_models.inference.refits import Block, Draws, row_units, row_values, watched
+from sem_models.inference.refits import Draws, row_units, row_values, watched
 from sem_models.inference.replicates import Replicates
+from sem_models.inference.single_refits import Block
 from sem_models.model.ram import Array
 from sem_models.observed.item_tables import ItemTables, resampled_items
 from sem_models.observed.ordered_sample import PERFECT, moments_of_rows

@@ -437,8 +437,9 @@ class Fit:
         """Refit the model to n resamples of the rows, drawn with replacement within groups.
 
         type "ordinary" gives errors and intervals, "bollen.stine" draws from rows moved so that the model
-        holds in them and tests it, "parametric" draws normal samples of the model. The same seed gives the
-        same draws; by default that of the fit. Refits that fail are left out and counted.
+        holds in them and tests it, "parametric" draws normal samples of the model, missing what the data
+        miss. The same seed gives the same draws; by default that of the fit. Refits that fail are left out
+        and counted.
         """
         from sem_models.inference.bootstrap import bootstrap
 

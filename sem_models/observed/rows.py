@@ -25,7 +25,8 @@ Piece = slice | IntArray
 class Rows:
     """The used rows of one group: values (n, p) with NaN where missing, position (n,) in the data.
 
-    weight (n,) sampling weights as normalized, or None; cluster (n,) numbers from 0 without gaps, or None.
+    weight (n,) sampling weights as normalized, or None; cluster (n,) numbers from 0 without gaps, or None;
+    beside (n, a) the auxiliary variables that informed two-stage moments, or None.
     """
 
     values: Array
@@ -33,10 +34,16 @@ class Rows:
     pattern: IntArray
     weight: Array | None = None
     cluster: IntArray | None = None
+    beside: Array | None = None
 
     @property
     def n_clusters(self) -> int:
         return 0 if self.cluster is None else int(self.cluster.max()) + 1
+
+
+def whole(values: Array) -> Rows:
+    """Rows (n, p) by themselves, outside of any data."""
+    return Rows(values, np.arange(len(values)), np.zeros(len(values), dtype=np.intp))
 
 
 def pieces(n_rows: int, size: int = PIECE) -> Iterator[slice]:

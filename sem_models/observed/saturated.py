@@ -42,12 +42,15 @@ def settled_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array, bo
         return rough.cov, rough.mean, False
 
 
-def saturated_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
+def saturated_moments(
+    patterns: Patterns, n_groups: int, near: tuple[Array, Array] | None = None
+) -> tuple[Array, Array]:
     """Σ̃ (g, p, p) and μ̃ (g, p) that maximize the normal likelihood of the observed values.
 
     EM for the multivariate normal with missing values (Little & Rubin, 2002, section 11.2), accelerated by
     squared extrapolation (Varadhan & Roland, 2008, SQUAREM, scheme S3), until Newton's method can finish.
-    Works in standard deviations of the observed values. Raises NoMaximum where it does not settle.
+    Works in standard deviations of the observed values. `near` are moments not far from them, from which
+    Newton's method is tried at once. Raises NoMaximum where it does not settle.
     """
     if patterns.complete:
         return patterns.cov.copy(), patterns.mean.copy()
@@ -59,12 +62,16 @@ def saturated_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:
         mean=np.where(patterns.seen, (patterns.mean - center) / spread, 0.0),
         cov=patterns.cov / (spread[:, :, None] * spread[:, None, :]),
     )
+    product = unit[:, :, None] * unit[:, None, :]
+    found = None
+    if near is not None:
+        begin = np.concatenate([(near[1] - mean) / unit, _pack(near[0] / product)], axis=1)
+        found = _newton(begin, scaled, n_groups)
     try:
-        found_cov, found_mean = _standardized_moments(scaled, n_groups)
+        found_cov, found_mean = found or _standardized_moments(scaled, n_groups)
     except NoMaximum as rough:
-        cov = rough.cov * unit[:, :, None] * unit[:, None, :]
-        raise NoMaximum(cov, mean + unit * rough.mean) from None
-    return found_cov * unit[:, :, None] * unit[:, None, :], mean + unit * found_mean
+        raise NoMaximum(rough.cov * product, mean + unit * rough.mean) from None
+    return found_cov * product, mean + unit * found_mean
 
 
 def _standardized_moments(patterns: Patterns, n_groups: int) -> tuple[Array, Array]:

@@ -51,5 +51,8 @@ def first_stage(sample: Sample, exogenous: IntArray, *, kept: int, robust: bool)
         cov=cov,
         mean=mean,
         gamma=np.stack(gamma),
-        rows=tuple(replace(block, values=block.values[:, :kept]) for block in rows),
+        rows=tuple(
+            replace(block, values=block.values[:, :kept], beside=block.values[:, kept:] if kept < p else None)
+            for block in rows
+        ),
     )

@@ -374,13 +374,6 @@ def test_pairwise_moments_that_no_rows_could_have(data: pd.DataFrame) -> None:
         sm.fit(MODEL, odd, missing="pairwise")
 
 
-@pytest.mark.parametrize("options", [{"missing": "pairwise"}, {"missing": "two.stage"}])
-def test_bootstrap_is_refused_by_name(holes: pd.DataFrame, options: dict[str, str]) -> None:
-    """The moments of these come from an earlier stage, which a refit would have to repeat."""
-    with pytest.raises(sm.SpecError, match="not built yet"):
-        sm.fit(MODEL, holes, **options).bootstrap(40)
-
-
 def test_a_factor_on_all_weights_leaves_the_robust_measures(holes: pd.DataFrame) -> None:
     """Total and given weights differ by a factor; lavaan 0.6-14 has 0.796020 and 0.795737 for this CFI."""
     model = "f =~ x1 + x2 + x3 + y1 + y2 + y3"

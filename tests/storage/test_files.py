@@ -42,6 +42,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "bounds": {"bounds": "pos.var"},
     "restricted": {"constraints": "a > 0\nb == a^2 + 0.1"},
     "two stages": {"missing": "robust.two.stage"},
+    "two stages, auxiliary": {"missing": "two.stage", "aux": ["spend"]},
     "pairwise": {"missing": "pairwise", "estimator": "ULSMV"},
     "std_lv": {"std_lv": True, "meanstructure": True},
 }
@@ -52,7 +53,9 @@ def incomplete(clients: pd.DataFrame) -> pd.DataFrame:
     """A tenth of the answers missing, so that most patterns belong to one or two customers."""
     rng = np.random.default_rng(4)
     items = [c for c in clients.columns if c not in ("tenure", "active")]
-    return clients.assign(**{c: clients[c].mask(rng.random(len(clients)) < 0.1) for c in items})
+    spend = clients["p1"] + rng.normal(size=len(clients))
+    gone = {c: clients[c].mask(rng.random(len(clients)) < 0.1) for c in items}
+    return clients.assign(**gone, spend=spend)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +140,7 @@ def holds(path: Path, values: np.ndarray) -> list[str]:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_no_row_leaves_unasked(
-    fits: dict[str, sm.Fit], clients: pd.DataFrame, tmp_path: Path, name: str
+    fits: dict[str, sm.Fit], clients: pd.DataFrame, incomplete: pd.DataFrame, tmp_path: Path, name: str
 ) -> None:
     """No answer stands in the file, as it is or centered at a mean of the fit; none of its arrays is long."""
     fit = fits[name]
@@ -146,7 +149,7 @@ def test_no_row_leaves_unasked(
     centered = [answers[:, : len(m)] - m for m in (*s.mean, *mu)]
     ordered = clients[list(s.variables)].to_numpy()
     centered += [ordered - m for m in (*s.mean, *mu)]
-    values = np.concatenate([answers.ravel(), *(c.ravel() for c in centered)])
+    values = np.concatenate([answers.ravel(), incomplete["spend"], *(c.ravel() for c in centered)])
     assert holds(fit.save(tmp_path / "rows", include_rows=True), values)
     path = fit.save(tmp_path / "bare")
     assert holds(path, values) == []
