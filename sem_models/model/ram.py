@@ -245,7 +245,8 @@ def _filled(base: Array, free: Array, place: IntArray, index: IntArray) -> Array
     batch = free.shape[:-1]
     flat = np.empty((*batch, base.size))
     flat[...] = base.reshape(-1)
-    flat[..., place] = free[..., index]
+    if len(place):
+        flat[..., place] = free[..., index]
     return flat.reshape(batch + base.shape)
 
 
