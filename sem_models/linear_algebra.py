@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgesv, dpotrf, dtrtri
+from scipy.linalg.lapack import dgesv, dpotrf, dsyevd, dtrtri
 
 Array = NDArray[np.float64]
 
@@ -21,13 +21,13 @@ def inverse(matrices: Array) -> Array:
     m = matrices.shape[-1]
     if not m or matrices.size > FEW * m * m:
         return np.asarray(np.linalg.inv(matrices))
-    flat, identity = matrices.reshape(-1, m, m), np.eye(m)
-    out = np.empty_like(flat)
-    for k, matrix in enumerate(flat):
-        _, _, out[k], failed = dgesv(matrix, identity)
+    identity = np.eye(m)
+    out = np.empty(matrices.shape)
+    for matrix, place in zip(matrices.reshape(-1, m, m), out.reshape(-1, m, m), strict=True):
+        _, _, place[...], failed = dgesv(matrix, identity)
         if failed:
             raise np.linalg.LinAlgError("Singular matrix")
-    return out.reshape(matrices.shape)
+    return out
 
 
 def positive_inverse(matrices: Array) -> tuple[Array, Array]:
@@ -51,3 +51,11 @@ def positive_inverse(matrices: Array) -> tuple[Array, Array]:
         np.matmul(root.T, root, out=out[k])
         log_det[k] = 2.0 * np.log(chol.diagonal()).sum()
     return out.reshape(matrices.shape), log_det.reshape(matrices.shape[:-2])
+
+
+def smallest_eigenvalue(symmetric: Array) -> float:
+    """Of one symmetric matrix (m, m). Raises numpy.linalg.LinAlgError where none are found (NaN)."""
+    values, _, failed = dsyevd(symmetric, compute_v=0)
+    if failed:
+        raise np.linalg.LinAlgError("Eigenvalues did not converge")
+    return float(values[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf
 
 from sem_models.errors import IdentificationError
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
@@ -98,11 +99,10 @@ def _full_rank(information: Array) -> bool:
     scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
     if (scale < 1e-150).any():
         return False
-    try:
-        chol = np.linalg.cholesky(information / np.outer(scale, scale))
-    except np.linalg.LinAlgError:
-        return False
-    return bool(np.diagonal(chol).min() > CLEAR_PIVOT) if len(chol) else True
+    if not len(information):
+        return True
+    chol, failed = dpotrf(information / np.outer(scale, scale))
+    return not failed and bool(chol.diagonal().min() > CLEAR_PIVOT)
 
 
 def _nearby(objective: Objective, start: Array, units: Array, rng: np.random.Generator) -> Array:

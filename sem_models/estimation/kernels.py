@@ -113,14 +113,14 @@ def implied(
     if sources is None or 2 * len(sources) > v:
         total = inverse(np.eye(v) - a_mat)
     else:
-        outgoing = a_mat[..., sources]
-        total = np.empty(a_mat.shape)
-        total[...] = np.eye(v)
-        total[..., sources] += outgoing @ inverse(np.eye(len(sources)) - outgoing[..., sources, :])
+        outgoing = a_mat.take(sources, axis=-1)
+        total = np.zeros(a_mat.shape)
+        total[..., sources] = outgoing @ inverse(np.eye(len(sources)) - outgoing.take(sources, axis=-2))
+        total.reshape(*a_mat.shape[:-2], -1)[..., :: v + 1] += 1.0  # the diagonals
     cov_all = total @ s_mat @ np.swapaxes(total, -1, -2)
     lead = total[..., :n_observed, :]
     z_cols = np.concatenate([lead, cov_all[..., :n_observed, :]], axis=-1)
-    eta = (total @ m_vec[..., None])[..., 0] if m_vec.any() else np.zeros_like(m_vec)
+    eta = (total @ m_vec[..., None])[..., 0] if m_vec.any() else m_vec
     return Implied(total, cov_all, z_cols, eta, cov_all[..., :n_observed, :n_observed], eta[..., :n_observed])
 
 

@@ -39,13 +39,15 @@ def bollen(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResidu
     return MomentResiduals(cor, (s_mean - mu) / sd)
 
 
-def mplus(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResiduals:
+def mplus(
+    s_cov: Array, s_mean: Array, sigma: Array, mu: Array, *, correlations: MomentResiduals | None = None
+) -> MomentResiduals:
     """Residual correlations, relative residual variances, and differences of standardized means.
 
-    Asparouhov & Muthén (2018), SRMR in Mplus, eq. 2.
+    Asparouhov & Muthén (2018), SRMR in Mplus, eq. 2. `correlations` are Bollen's residuals, if at hand.
     """
     sd, implied_sd = np.sqrt(np.diagonal(s_cov)), np.sqrt(np.diagonal(sigma))
-    cor = bollen(s_cov, s_mean, sigma, mu).cov
+    cor = (correlations or bollen(s_cov, s_mean, sigma, mu)).cov.copy()
     np.fill_diagonal(cor, 1.0 - (implied_sd / sd) ** 2)
     return MomentResiduals(cor, s_mean / sd - mu / implied_sd)
 

@@ -123,22 +123,25 @@ def standardize(
     """
     raw = row_values(table, ram, free, at)
     lines = _lines(table, ram.variables)
-    factor, scales = _scaling(table, lines, ram, ram.matrices(free)[1], at, metric)
+    ends = _ends(lines, ram.matrices(free)[1], at)
+    scaled = _is_scaled(table, ram, metric)
+    factor = _factor(ends, scaled)
     d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram, at)
     relative = np.zeros(raw.jacobian.shape)
-    for scale in scales:
+    for end in ends:
         derivative = np.where(
             lines.residual[:, None],
-            scale.sign[:, None] * d_residual[lines.group, scale.where],
-            d_total[lines.group, scale.where],
+            np.sign(end.own)[:, None] * d_residual[lines.group, end.where],
+            d_total[lines.group, end.where],
         )
         with np.errstate(all="ignore"):
-            step = (scale.exponent / scale.size)[:, None] * derivative
-        relative = np.where(scale.used[:, None], relative + step, relative)
+            step = (end.exponent / end.size)[:, None] * derivative
+        used = end.used(scaled) & ~end.vanishing
+        relative = np.where(used[:, None], relative + step, relative)
     products = product_rows(table, ram.variables)
     if products:
         total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
-        unit, slope = product_units(products, total, d_total, _is_scaled(table, ram, metric), len(factor))
+        unit, slope = product_units(products, total, d_total, scaled, len(factor))
         factor = factor * unit
         if not units_known:
             relative = relative + slope
@@ -162,7 +165,8 @@ def standardized_values(
         return [standardize(table, ram, free, at, metric).value for metric in metrics]
     matrices = ram.matrices(free)
     lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices, free, at)
-    out = [raw * _scaling(table, lines, ram, matrices[1], at, metric)[0] for metric in metrics]
+    ends = _ends(lines, matrices[1], at)
+    out = [raw * _factor(ends, _is_scaled(table, ram, metric)) for metric in metrics]
     return [
         value if metric == "std_lv" else np.where(lines.scaling, 1.0, value)
         for metric, value in zip(metrics, out, strict=True)
@@ -170,35 +174,48 @@ def standardized_values(
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
-    """By row, one of the two variables that scale it: where it is, its (residual) variance's size, NaN unless
-    positive, and sign, the power it enters with, and whether it does."""
+class _End:
+    """By row, one of the two variables that scale it, whatever the metric.
+
+    where it is; its own residual variance; the size of the variance that scales, NaN unless positive; the
+    power it enters with; what it multiplies by; and whether it is zero, with all that it multiplies.
+    """
 
     where: IntArray
+    own: Array
     size: Array
-    sign: Array
     exponent: Array
-    used: NDArray[np.bool_]
+    multiplier: Array
+    vanishing: NDArray[np.bool_]
+
+    def used(self, scaled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether it enters where `scaled` (v,) are the variables in standard deviations."""
+        return scaled[self.where] & (self.exponent != 0.0)
 
 
-def _scaling(
-    table: ParameterTable, lines: Lines, ram: RamModel, s_mat: Array, at: Implied, metric: Metric
-) -> tuple[Array, list[_Scale]]:
-    """What each row is multiplied by, and what that is made of."""
-    scaled = _is_scaled(table, ram, metric)
+def _ends(lines: Lines, s_mat: Array, at: Implied) -> tuple[_End, _End]:
+    """The first and the second variable of each row."""
     residual = np.diagonal(s_mat, axis1=-2, axis2=-1)
     total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
-    factor, scales = np.ones(len(lines.group)), []
-    for where, exponent in ((lines.first, lines.power_first), (lines.second, lines.power_second)):
+
+    def end(where: IntArray, exponent: Array) -> _End:
         own = residual[lines.group, where]
         variance = np.where(lines.residual, np.abs(own), total[lines.group, where])
-        used = scaled[where] & (exponent != 0.0)
-        gone = used & (variance == 0.0) & (exponent > 0.0)
+        vanishing = (variance == 0.0) & (exponent > 0.0)
         with np.errstate(all="ignore"):
             size = np.where(variance > 0.0, variance, np.nan)
-            factor = np.where(gone, 0.0, np.where(used, factor * size**exponent, factor))
-        scales.append(_Scale(where, size, np.sign(own), exponent, used & ~gone))
-    return factor, scales
+            return _End(where, own, size, exponent, size**exponent, vanishing)
+
+    return end(lines.first, lines.power_first), end(lines.second, lines.power_second)
+
+
+def _factor(ends: tuple[_End, _End], scaled: NDArray[np.bool_]) -> Array:
+    """What each row is multiplied by, (rows,)."""
+    factor = np.ones(len(ends[0].where))
+    for end in ends:
+        used = end.used(scaled)
+        factor = np.where(used, np.where(end.vanishing, 0.0, factor * end.multiplier), factor)
+    return factor
 
 
 def _is_scaled(table: ParameterTable, ram: RamModel, metric: Metric) -> NDArray[np.bool_]:

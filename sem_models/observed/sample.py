@@ -322,7 +322,7 @@ def numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
         verb = "is not a column" if len(unknown) == 1 else "are not columns"
         raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
     if all(parts == [name] for name, parts in parts_of.items()):
-        if data.size <= SMALL and all(_plain(dtype) for dtype in data.dtypes):
+        if data.size <= SMALL and all(map(_plain, data.dtypes.tolist())):
             whole = data.to_numpy(dtype=np.float64)
             values = np.ascontiguousarray(whole[:, [known[name] for name in variables]])
             if np.isfinite(values.sum()) or not np.isinf(values).any():
