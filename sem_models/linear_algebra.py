@@ -19,7 +19,9 @@ FEW = 4
 def inverse(matrices: Array) -> Array:
     """Inverses (..., m, m). Raises numpy.linalg.LinAlgError where one is singular."""
     m = matrices.shape[-1]
-    if not m or matrices.size > FEW * m * m:
+    if not m:
+        return matrices
+    if matrices.size > FEW * m * m:
         return np.asarray(np.linalg.inv(matrices))
     identity = np.eye(m)
     out = np.empty(matrices.shape)
@@ -41,16 +43,15 @@ def positive_inverse(matrices: Array) -> tuple[Array, Array]:
         inverse = np.linalg.inv(matrices)
         symmetric = np.asarray(0.5 * (inverse + np.swapaxes(inverse, -1, -2)))
         return symmetric, 2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)
-    flat = matrices.reshape(-1, m, m)
-    out, log_det = np.empty_like(flat), np.empty(len(flat))
-    for k, matrix in enumerate(flat):
+    out, log_det = np.empty(matrices.shape), []
+    for matrix, place in zip(matrices.reshape(-1, m, m), out.reshape(-1, m, m), strict=True):
         chol, failed = dpotrf(matrix, lower=1)
         if failed:
             raise np.linalg.LinAlgError("Matrix is not positive definite")
         root = dtrtri(chol, lower=1)[0]
-        np.matmul(root.T, root, out=out[k])
-        log_det[k] = 2.0 * np.log(chol.diagonal()).sum()
-    return out.reshape(matrices.shape), log_det.reshape(matrices.shape[:-2])
+        np.matmul(root.T, root, out=place)
+        log_det.append(2.0 * np.log(chol.diagonal()).sum())
+    return out, np.array(log_det).reshape(matrices.shape[:-2])
 
 
 def smallest_eigenvalue(symmetric: Array) -> float:

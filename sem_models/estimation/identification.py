@@ -45,7 +45,9 @@ def check_identified(
     it is deficient there, it is taken at two random points nearby, and only a direction flat at both counts.
     """
     ram, k = objective.ram, objective.ram.n_params - len(held.equalities)
-    if k <= n_moments and _full_rank(information + _pinned(objective, start.params, held)):
+    if held.equalities:
+        information = information + _pinned(objective, start.params, held)
+    if k <= n_moments and _full_rank(information):
         return
     if cov is None:
         assert isinstance(objective, NormalTheory)

@@ -527,7 +527,8 @@ class Fit:
         ]
 
     def _errors(self, rows: Array, defined: Array) -> Array:
-        return np.append(self.solved.errors_of(rows), self.solved.errors_of(defined))
+        errors = self.solved.errors_of(rows)
+        return np.append(errors, self.solved.errors_of(defined)) if len(defined) else errors
 
     def _frame(self, columns: dict[str, Array], *, aux: bool = False) -> pd.DataFrame:
         """Rows of the table and defined parameters with these columns; `level` and `block` for groups."""
