@@ -208,7 +208,10 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     ram = build_ram(table, sample.cov, sample.mean)
     if ram.ordinal is not None:
         return solve_ordinal(table, ram, sample, options, start)
-    complete = NormalTheory(ram, complete_patterns(sample.n_by_group, sample.mean, sample.cov), sample.mean)
+    patterns = sample.patterns
+    if not sample.complete:
+        patterns = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
+    complete = NormalTheory(ram, patterns, sample.mean)
     begin = starting_point(complete, table, sample) if start is None else complete.at(start)
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
