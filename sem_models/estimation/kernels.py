@@ -112,12 +112,15 @@ def implied(
     v = a_mat.shape[-1]
     if sources is None or 2 * len(sources) > v:
         total = inverse(np.eye(v) - a_mat)
+    elif not len(sources):
+        total = np.broadcast_to(np.eye(v), a_mat.shape)
     else:
         outgoing = a_mat.take(sources, axis=-1)
         total = np.zeros(a_mat.shape)
         total[..., sources] = outgoing @ inverse(np.eye(len(sources)) - outgoing.take(sources, axis=-2))
         total.reshape(*a_mat.shape[:-2], -1)[..., :: v + 1] += 1.0  # the diagonals
-    cov_all = total @ s_mat @ np.swapaxes(total, -1, -2)
+    paths = sources is None or len(sources) > 0
+    cov_all = total @ s_mat @ np.swapaxes(total, -1, -2) if paths else s_mat
     lead = total[..., :n_observed, :]
     z_cols = np.concatenate([lead, cov_all[..., :n_observed, :]], axis=-1)
     eta = (total @ m_vec[..., None])[..., 0] if m_vec.any() else m_vec

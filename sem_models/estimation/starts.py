@@ -30,7 +30,7 @@ def starting_values(
     """
     known = known or {}
     place = {name: i for i, name in enumerate(table.variables.observed)}
-    free = np.zeros(ram.n_free)
+    found = [0.0] * ram.n_free
     for g in range(len(table.groups)):
         rows = [row for row in table.rows if row.block == g + 1]
         guess = _Guess(rows, place, sample_cov[g].tolist(), sample_mean[g], set(table.variables.latent))
@@ -42,7 +42,8 @@ def starting_values(
         for x, number in enumerate(ram.row_of_free.tolist()):
             row = table.rows[number]
             if row.block == g + 1:
-                free[x] = row.start if row.start is not None else known.get(number, values[row.key])
+                found[x] = row.start if row.start is not None else known.get(number, values[row.key])
+    free = np.array(found)
     if ram.places.unreduced:
         return free
     if not table.equalities:  # the reduction only shares labels: an average of the rows that share one
@@ -112,7 +113,7 @@ def _from_moments(
         out.update({(outcome, "~", p): b for p, b in zip(predictors, slopes.tolist(), strict=True)})
         total = known[at[outcome]][at[outcome]]
         out[(outcome, "~~", outcome)] = max(total - float(slopes @ with_outcome), 0.1 * total)
-    return {key: value for key, value in out.items() if key in values}
+    return out
 
 
 def _left_of_parts(

@@ -70,12 +70,12 @@ def _normal_theory(
     else:
         weight = implied_inverse(point)
     mu = at.mu if ram.has_means else sample.mean
-    patterns = complete_patterns(n, sample.mean, sample.cov)
     residual, shift = sample.cov - at.sigma, sample.mean - mu
-    parts = Discrepancy(weight, shift, residual, np.zeros(len(n)))
-    share = patterns.share
+    share = n / n.sum()
     bread = information
     if bread is None:
+        patterns = complete_patterns(n, sample.mean, sample.cov)
+        parts = Discrepancy(weight, shift, residual, np.zeros(len(n)))
         by_row = ram.to_row_pairs(kernels.expected_information(ram.slots, at, parts, patterns))
         bread = reduction.T @ by_row @ reduction
     weighted = weight @ residual @ weight

@@ -125,19 +125,18 @@ def standardize(
     lines = _lines(table, ram.variables)
     ends = _ends(lines, ram.matrices(free)[1], at)
     scaled = _is_scaled(table, ram, metric)
-    factor = _factor(ends, scaled)
+    factor, used = _factor(lines, ends, scaled)
     d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram, at)
     relative = np.zeros(raw.jacobian.shape)
-    for end in ends:
+    for end, where in enumerate(lines.where):
         derivative = np.where(
             lines.residual[:, None],
-            np.sign(end.own)[:, None] * d_residual[lines.group, end.where],
-            d_total[lines.group, end.where],
+            np.sign(ends.own[end])[:, None] * d_residual[lines.group, where],
+            d_total[lines.group, where],
         )
         with np.errstate(all="ignore"):
-            step = (end.exponent / end.size)[:, None] * derivative
-        used = end.used(scaled) & ~end.vanishing
-        relative = np.where(used[:, None], relative + step, relative)
+            step = (lines.power[end] / ends.size[end])[:, None] * derivative
+        relative = np.where(used[end][:, None], relative + step, relative)
     products = product_rows(table, ram.variables)
     if products:
         total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
@@ -149,7 +148,7 @@ def standardize(
     if derives_residuals(ram):  # of the residual variances only those of continuous variables are parameters
         of_items = np.flatnonzero(lines.derived)
         jacobian = jacobian.copy()
-        jacobian[of_items] = d_residual[lines.group[of_items], lines.first[of_items]]
+        jacobian[of_items] = d_residual[lines.group[of_items], lines.where[0, of_items]]
     jacobian = np.asarray(jacobian * factor[:, None] + value[:, None] * relative)
     if metric != "std_lv":
         value = np.where(lines.scaling, 1.0, value)
@@ -166,7 +165,7 @@ def standardized_values(
     matrices = ram.matrices(free)
     lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices, free, at)
     ends = _ends(lines, matrices[1], at)
-    out = [raw * _factor(ends, _is_scaled(table, ram, metric)) for metric in metrics]
+    out = [raw * _factor(lines, ends, _is_scaled(table, ram, metric))[0] for metric in metrics]
     return [
         value if metric == "std_lv" else np.where(lines.scaling, 1.0, value)
         for metric, value in zip(metrics, out, strict=True)
@@ -174,48 +173,35 @@ def standardized_values(
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
-    """By row, one of the two variables that scale it, whatever the metric.
+class _Ends:
+    """The two variables that scale each row, whatever the metric; all (2, rows).
 
-    where it is; its own residual variance; the size of the variance that scales, NaN unless positive; the
-    power it enters with; what it multiplies by; and whether it is zero, with all that it multiplies.
+    own residual variance; the size of the variance that scales, NaN unless positive; what it multiplies by,
+    zero where the variance is; and whether it is zero, with all that it multiplies.
     """
 
-    where: IntArray
     own: Array
     size: Array
-    exponent: Array
     multiplier: Array
     vanishing: NDArray[np.bool_]
 
-    def used(self, scaled: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether it enters where `scaled` (v,) are the variables in standard deviations."""
-        return scaled[self.where] & (self.exponent != 0.0)
+
+def _ends(lines: Lines, s_mat: Array, at: Implied) -> _Ends:
+    own = np.diagonal(s_mat, axis1=-2, axis2=-1)[lines.group, lines.where]
+    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)[lines.group, lines.where]
+    variance = np.where(lines.residual, np.abs(own), total)
+    with np.errstate(all="ignore"):
+        size = np.where(variance > 0.0, variance, np.nan)
+        return _Ends(own, size, size**lines.power, (variance == 0.0) & (lines.power > 0.0))
 
 
-def _ends(lines: Lines, s_mat: Array, at: Implied) -> tuple[_End, _End]:
-    """The first and the second variable of each row."""
-    residual = np.diagonal(s_mat, axis1=-2, axis2=-1)
-    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
-
-    def end(where: IntArray, exponent: Array) -> _End:
-        own = residual[lines.group, where]
-        variance = np.where(lines.residual, np.abs(own), total[lines.group, where])
-        vanishing = (variance == 0.0) & (exponent > 0.0)
-        with np.errstate(all="ignore"):
-            size = np.where(variance > 0.0, variance, np.nan)
-            return _End(where, own, size, exponent, size**exponent, vanishing)
-
-    return end(lines.first, lines.power_first), end(lines.second, lines.power_second)
-
-
-def _factor(ends: tuple[_End, _End], scaled: NDArray[np.bool_]) -> Array:
-    """What each row is multiplied by, (rows,)."""
-    factor = np.ones(len(ends[0].where))
-    for end in ends:
-        used = end.used(scaled)
-        factor = np.where(used, np.where(end.vanishing, 0.0, factor * end.multiplier), factor)
-    return factor
+def _factor(lines: Lines, ends: _Ends, scaled: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
+    """What each row is multiplied by, (rows,), where `scaled` (v,) are in standard deviations; and the ends
+    (2, rows) that it is made of."""
+    used = scaled[lines.where] & (lines.power != 0.0)
+    gone = used & ends.vanishing
+    factor = np.where(used, ends.multiplier, 1.0).prod(axis=0)
+    return np.where(gone.any(axis=0), 0.0, factor), used & ~gone
 
 
 def _is_scaled(table: ParameterTable, ram: RamModel, metric: Metric) -> NDArray[np.bool_]:
@@ -230,17 +216,15 @@ def _is_scaled(table: ParameterTable, ram: RamModel, metric: Metric) -> NDArray[
 @dataclass(frozen=True, slots=True)
 class Lines:
     """By row of the table: its place in A, S, m, thresholds and scalings one after the other, its group, the
-    variables whose (residual) variances scale it, and to which power.
+    two variables whose (residual) variances scale it (2, rows), and to which power.
 
     derived are residual variances of ordered items, scaling the rows `~*~`, which standardize to 1.
     """
 
     place: IntArray
     group: IntArray
-    first: IntArray
-    second: IntArray
-    power_first: Array
-    power_second: Array
+    where: IntArray
+    power: Array
     residual: NDArray[np.bool_]
     derived: NDArray[np.bool_]
     scaling: NDArray[np.bool_]
@@ -277,4 +261,4 @@ def _lines(table: ParameterTable, names: tuple[str, ...]) -> Lines:
         derived = row.op == "~~" and i == j and row.lhs in table.options.categories
         found.append((at, g, i, j, sign, other, between, derived, row.op == "~*~"))
     at_, group, first, second, one, two, *kinds = (np.array(column) for column in zip(*found, strict=True))
-    return Lines(at_, group, first, second, one, two, *kinds)
+    return Lines(at_, group, np.stack([first, second]), np.stack([one, two]), *kinds)
