@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -196,7 +194,7 @@ def fit(
         solved = solve_with_semopy(table, sample, resolved)
     else:
         solved = solve(table, sample, resolved)
-    return Fit(solved, text, spec_id, _provenance(sample, text, resolved))
+    return Fit(solved, text, spec_id, Provenance(sample, text, resolved))
 
 
 @lru_cache(maxsize=32)
@@ -210,7 +208,10 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     ram = build_ram(table, sample.cov, sample.mean)
     if ram.ordinal is not None:
         return solve_ordinal(table, ram, sample, options, start)
-    complete = NormalTheory(ram, complete_patterns(sample.n_by_group, sample.mean, sample.cov), sample.mean)
+    patterns = sample.patterns
+    if not sample.complete:
+        patterns = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
+    complete = NormalTheory(ram, patterns, sample.mean)
     begin = starting_point(complete, table, sample) if start is None else complete.at(start)
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
@@ -364,10 +365,10 @@ def _constraints(given: Any) -> str:
 def _frame(data: Any) -> pd.DataFrame | None:
     if data is None:
         return None
-    if hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
     import pandas as pd
 
+    if not isinstance(data, pd.DataFrame) and hasattr(data, "analysis_frame"):
+        data = data.analysis_frame().data
     if not isinstance(data, pd.DataFrame):
         raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
     return data
@@ -387,17 +388,3 @@ def _need_rows(options: Options) -> None:
 
 def _cov_labels(sample_cov: Any) -> tuple[str, ...]:
     return tuple(str(k) for k in sample_cov) if isinstance(sample_cov, Mapping) else ("",)
-
-
-def _provenance(sample: Sample, text: str, options: Options) -> Provenance:
-    from sem_models import __version__
-
-    facts = {
-        "spec_hash": hashlib.sha256(text.encode()).hexdigest(),
-        "engine": options.engine,
-        "version": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "options": options.as_dict(),
-    }
-    return Provenance(sample, facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf
 
 from sem_models.errors import IdentificationError
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
@@ -44,7 +45,9 @@ def check_identified(
     it is deficient there, it is taken at two random points nearby, and only a direction flat at both counts.
     """
     ram, k = objective.ram, objective.ram.n_params - len(held.equalities)
-    if k <= n_moments and _full_rank(information + _pinned(objective, start.params, held)):
+    if held.equalities:
+        information = information + _pinned(objective, start.params, held)
+    if k <= n_moments and _full_rank(information):
         return
     if cov is None:
         assert isinstance(objective, NormalTheory)
@@ -98,11 +101,10 @@ def _full_rank(information: Array) -> bool:
     scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
     if (scale < 1e-150).any():
         return False
-    try:
-        chol = np.linalg.cholesky(information / np.outer(scale, scale))
-    except np.linalg.LinAlgError:
-        return False
-    return bool(np.diagonal(chol).min() > CLEAR_PIVOT) if len(chol) else True
+    if not len(information):
+        return True
+    chol, failed = dpotrf(information / np.outer(scale, scale))
+    return not failed and bool(chol.diagonal().min() > CLEAR_PIVOT)
 
 
 def _nearby(objective: Objective, start: Array, units: Array, rng: np.random.Generator) -> Array:

@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sem_models.linear_algebra import inverse
 from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, Array, IntArray, Slots
 from sem_models.observed.patterns import Discrepancy, Patterns, by_pattern, fitted_second, sum_by_group
 
@@ -37,12 +38,25 @@ class Implied:
 
 
 @dataclass(frozen=True, slots=True)
+class Projected:
+    """What gradient, information and Hessian at one point have in common, by pattern.
+
+    g_mat ZᵀWZ and h_mat ZᵀVZ with V = W (Σ − second) W, (..., t, 2v, 2v); along ZᵀW shift (..., t, 2v), or
+    None where every shift is zero.
+    """
+
+    g_mat: Array
+    h_mat: Array
+    along: Array | None
+
+
+@dataclass(frozen=True, slots=True)
 class Gathers:
     """Flat positions (n, n) in a 2v × 2v matrix, or v × v where said, of pairs of slots i and j.
 
     aa = (left_i, left_j), bb = (right_i, right_j), ab = (left_i, right_j); row and column pairs of v × v
     matrices: reach (col_i, row_j), cc (col_i, col_j); and the rows where slot i is a directed path, the only
-    ones that bend Σ.
+    ones that bend Σ. left_right (n,) are positions of (left_i, right_i); means says whether a slot is a mean.
     """
 
     aa: IntArray
@@ -61,6 +75,8 @@ class Gathers:
     with_directed: NDArray[np.bool_]
     with_symmetric: Array
     with_mean: NDArray[np.bool_]
+    left_right: IntArray
+    means: bool
 
 
 @lru_cache(maxsize=32)
@@ -76,12 +92,13 @@ def _gathers(slots: Slots, v: int) -> Gathers:
         d, flat(col[d], row, v), flat(col[d], col, v), flat(row[d], row, 2 * v), flat(row[d], v + col, 2 * v),
         flat(row[d], col, 2 * v),
         slots.kind == DIRECTED, np.where(slots.kind == SYMMETRIC, slots.weight, 0.0), slots.kind == MEAN,
+        a * 2 * v + b, bool((slots.kind == MEAN).any()),
     )  # fmt: skip
 
 
 def _take(matrix: Array, positions: IntArray) -> Array:
     """Entries of (..., a, b) matrices at flat positions."""
-    return np.take(matrix.reshape(*matrix.shape[:-2], -1), positions, axis=-1)
+    return np.asarray(matrix.reshape(*matrix.shape[:-2], -1).take(positions, axis=-1))
 
 
 def implied(
@@ -94,16 +111,19 @@ def implied(
     """
     v = a_mat.shape[-1]
     if sources is None or 2 * len(sources) > v:
-        total = np.asarray(np.linalg.inv(np.eye(v) - a_mat), dtype=np.float64)
+        total = inverse(np.eye(v) - a_mat)
+    elif not len(sources):
+        total = np.broadcast_to(np.eye(v), a_mat.shape)
     else:
-        outgoing = a_mat[..., sources]
-        total = np.empty(a_mat.shape)
-        total[...] = np.eye(v)
-        total[..., sources] += outgoing @ np.linalg.inv(np.eye(len(sources)) - outgoing[..., sources, :])
-    cov_all = total @ s_mat @ np.swapaxes(total, -1, -2)
+        outgoing = a_mat.take(sources, axis=-1)
+        total = np.zeros(a_mat.shape)
+        total[..., sources] = outgoing @ inverse(np.eye(len(sources)) - outgoing.take(sources, axis=-2))
+        total.reshape(*a_mat.shape[:-2], -1)[..., :: v + 1] += 1.0  # the diagonals
+    paths = sources is None or len(sources) > 0
+    cov_all = total @ s_mat @ np.swapaxes(total, -1, -2) if paths else s_mat
     lead = total[..., :n_observed, :]
     z_cols = np.concatenate([lead, cov_all[..., :n_observed, :]], axis=-1)
-    eta = (total @ m_vec[..., None])[..., 0] if m_vec.any() else np.zeros_like(m_vec)
+    eta = (total @ m_vec[..., None])[..., 0] if m_vec.any() else m_vec
     return Implied(total, cov_all, z_cols, eta, cov_all[..., :n_observed, :n_observed], eta[..., :n_observed])
 
 
@@ -113,19 +133,42 @@ def mean_slopes(slots: Slots, eta: Array) -> Array:
     return np.where(slots.kind == MEAN, 1.0, by_kind)
 
 
-def gradient(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -> Array:
-    """½ ∂ Σ_t share_t value_t / ∂slot, (..., g, n)."""
-    v_mat, u_vec = _residual_weights(parts, patterns, at.sigma.shape[-3])
-    return -slopes_along(slots, at, -v_mat, u_vec)
+def _slopes(slots: Slots, at: Implied) -> Array | None:
+    """The same, or None where μ follows no slot."""
+    return mean_slopes(slots, at.eta) if _gathers(slots, at.total.shape[-1]).means or at.eta.any() else None
+
+
+def project(z: Array, parts: Discrepancy) -> Projected:
+    """Z (..., t, p, 2v) by pattern in the metric of W and of V."""
+    w_z = parts.weight @ z
+    w_z_t = np.swapaxes(w_z, -1, -2)
+    g_mat = np.swapaxes(z, -1, -2) @ w_z
+    along = (w_z_t @ parts.shift[..., None])[..., 0] if parts.shift.any() else None
+    return Projected(g_mat, g_mat - w_z_t @ parts.second @ w_z, along)
+
+
+def gradient(
+    slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns, projected: Projected | None = None
+) -> Array:
+    """½ ∂ Σ_t share_t value_t / ∂slot, (..., g, n); `projected` is for one pattern a group, where at hand."""
+    if projected is None:
+        v_mat, u_vec = _residual_weights(parts, patterns, at.sigma.shape[-3])
+        return -slopes_along(slots, at, -v_mat, u_vec)
+    along = None if projected.along is None else -projected.along
+    return patterns.share[..., None] * _slopes_of(slots, at, projected.h_mat, along)
 
 
 def slopes_along(slots: Slots, at: Implied, v_mat: Array, u_vec: Array) -> Array:
     """½ tr(V ∂Σ) + uᵀ ∂μ by slot, (..., g, n), for symmetric V (..., g, p, p) and u (..., g, p)."""
     z_t = np.swapaxes(at.z_cols, -1, -2)
-    k_mat = z_t @ v_mat @ at.z_cols
-    out = slots.weight * k_mat[..., slots.left, slots.right]
-    if u_vec.any():
-        along = (z_t @ u_vec[..., None])[..., 0]
+    along = (z_t @ u_vec[..., None])[..., 0] if u_vec.any() else None
+    return _slopes_of(slots, at, z_t @ v_mat @ at.z_cols, along)
+
+
+def _slopes_of(slots: Slots, at: Implied, k_mat: Array, along: Array | None) -> Array:
+    """The same from ZᵀVZ and Zᵀu."""
+    out = slots.weight * _take(k_mat, _gathers(slots, at.total.shape[-1]).left_right)
+    if along is not None:
         out = out + mean_slopes(slots, at.eta) * along[..., slots.row]
     return out
 
@@ -153,46 +196,54 @@ def _mixed_pair(g_mat: Array, h_mat: Array, at: Gathers) -> Array:
     return 0.5 * at.weights * (gathered + crossed + np.swapaxes(crossed, -1, -2))
 
 
-def expected_information(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -> Array:
+def expected_information(
+    slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns, projected: Projected | None = None
+) -> Array:
     """Expected information per row, ½ tr(W ∂Σᵢ W ∂Σⱼ) + ∂μᵢᵀ W ∂μⱼ, (..., g, n, n)."""
-    z = by_pattern(at.z_cols, patterns, 2)
     pairs = _gathers(slots, at.total.shape[-1])
-    g_mat = np.swapaxes(z, -1, -2) @ parts.weight @ z
+    if projected is None:
+        z = by_pattern(at.z_cols, patterns, 2)
+        g_mat = np.swapaxes(z, -1, -2) @ parts.weight @ z
+    else:
+        g_mat = projected.g_mat
     info = _pair(g_mat, pairs)
-    slopes = mean_slopes(slots, at.eta)
-    if slopes.any():
+    slopes = _slopes(slots, at)
+    if slopes is not None:
         slopes = by_pattern(slopes, patterns, 1)
         info += slopes[..., :, None] * slopes[..., None, :] * _take(g_mat, pairs.row_row)
     info *= patterns.share[..., None, None]
     return sum_by_group(info, patterns.group, at.sigma.shape[-3], -3)
 
 
-def hessian(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -> Array:
+def hessian(
+    slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns, projected: Projected | None = None
+) -> Array:
     """Observed information per row: the exact second derivative of ½ Σ_t share_t value_t, (..., g, n, n).
 
     With V = W(Σ − T)W, u = W(x̄ − μ) and T the second moments about μ, F_ij = tr(WΣᵢWΣⱼ) − 2 tr(WΣᵢVΣⱼ)
     + 2uᵀ(ΣᵢWμⱼ + ΣⱼWμᵢ) + 2μᵢᵀWμⱼ + tr(VΣᵢⱼ) − 2uᵀμᵢⱼ, indices denoting derivatives.
     """
-    z = by_pattern(at.z_cols, patterns, 2)
+    if projected is None:
+        projected = project(by_pattern(at.z_cols, patterns, 2), parts)
     pairs = _gathers(slots, at.total.shape[-1])
-    z_t = np.swapaxes(z, -1, -2)
-    weight = parts.weight
-    w_z = weight @ z
-    g_mat = z_t @ w_z
-    h_mat = g_mat - np.swapaxes(w_z, -1, -2) @ parts.second @ w_z
+    g_mat, h_mat, along = projected.g_mat, projected.h_mat, projected.along
     curve = _mixed_pair(g_mat, g_mat - 2.0 * h_mat, pairs)
-    slopes = mean_slopes(slots, at.eta)
-    if slopes.any():
+    slopes = _slopes(slots, at)
+    if slopes is not None:
         slopes = by_pattern(slopes, patterns, 1)
-        along = (np.swapaxes(w_z, -1, -2) @ parts.shift[..., None])[..., 0]
-        bent = along[..., slots.left, None] * _take(g_mat, pairs.right_row)
-        bent += along[..., slots.right, None] * _take(g_mat, pairs.left_row)
-        mixed = slots.weight[:, None] * bent * slopes[..., None, :]
-        curve += mixed + np.swapaxes(mixed, -1, -2)
+        if along is not None:
+            bent = along[..., slots.left, None] * _take(g_mat, pairs.right_row)
+            bent += along[..., slots.right, None] * _take(g_mat, pairs.left_row)
+            mixed = slots.weight[:, None] * bent * slopes[..., None, :]
+            curve += mixed + np.swapaxes(mixed, -1, -2)
         curve += slopes[..., :, None] * slopes[..., None, :] * _take(g_mat, pairs.row_row)
-    curve *= patterns.share[..., None, None]
-    curve = sum_by_group(curve, patterns.group, at.sigma.shape[-3], -3)
-    return curve + second_order(slots, at, parts, patterns)
+
+    def by_group(values: Array, trailing: int) -> Array:
+        share = patterns.share.reshape(patterns.share.shape + (1,) * trailing)
+        return sum_by_group(share * values, patterns.group, at.sigma.shape[-3], -1 - trailing)
+
+    pull = None if along is None else by_group(along, 1)
+    return by_group(curve, 2) + _bend(slots, at, by_group(h_mat, 2), pull)
 
 
 def second_order(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patterns) -> Array:
@@ -203,18 +254,22 @@ def second_order(slots: Slots, at: Implied, parts: Discrepancy, patterns: Patter
 def bend(slots: Slots, at: Implied, v_mat: Array, u_vec: Array) -> Array:
     """½ tr(V ∂²Σ) − uᵀ ∂²μ for all pairs of slots; only pairs with a directed path bend Σ."""
     z_t = np.swapaxes(at.z_cols, -1, -2)
-    k_mat = z_t @ v_mat @ at.z_cols
+    along = (z_t @ u_vec[..., None])[..., 0] if u_vec.any() else None
+    return _bend(slots, at, z_t @ v_mat @ at.z_cols, along)
+
+
+def _bend(slots: Slots, at: Implied, k_mat: Array, along: Array | None) -> Array:
+    """The same from ZᵀVZ and Zᵀu."""
     pairs = _gathers(slots, at.total.shape[-1])
     i = pairs.directed
     reach = _take(at.total, pairs.reach)  # E[col_i, row_j]: how slot j's target moves slot i's source
     covariance = reach * _take(k_mat, pairs.row_right)
-    double = _take(at.cov_all, pairs.cc) * _take(k_mat, pairs.row_row_bent)
-    to_variance = reach * _take(k_mat, pairs.row_col) + _take(at.total, pairs.cc) * _take(
-        k_mat, pairs.row_row_bent
-    )
+    row_row = _take(k_mat, pairs.row_row_bent)
+    double = _take(at.cov_all, pairs.cc) * row_row
+    to_variance = reach * _take(k_mat, pairs.row_col) + _take(at.total, pairs.cc) * row_row
     half = covariance + 0.5 * double
-    if u_vec.any():
-        pull = reach * (z_t @ u_vec[..., None])[..., slots.row[i], :]
+    if along is not None:
+        pull = reach * along[..., slots.row[i], None]
         half -= pull * at.eta[..., None, slots.col]
         to_variance = pairs.with_symmetric * to_variance - pairs.with_mean * pull
     else:

@@ -7,6 +7,7 @@ It knows nothing of the optimizer that calls it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from sem_models.observed import moment_likelihood
 from sem_models.observed.patterns import Discrepancy, Patterns, discrepancy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Point:
     """Everything known of one parameter vector: free rows x (..., q), implied moments, pattern parts."""
 
@@ -25,6 +26,11 @@ class Point:
     at: kernels.Implied
     parts: Discrepancy
     value: Array
+
+    @cached_property
+    def projected(self) -> kernels.Projected:
+        """What the derivatives have in common, of complete data: one pattern a group."""
+        return kernels.project(self.at.z_cols, self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,8 @@ class NormalTheory:
 
     def gradient(self, point: Point) -> Array:
         """∂f/∂params (..., k)."""
-        by_slot = kernels.gradient(self.ram.slots, point.at, point.parts, self.patterns)
+        projected = point.projected if self._one_pattern_each else None
+        by_slot = kernels.gradient(self.ram.slots, point.at, point.parts, self.patterns, projected)
         return self.ram.to_parameters(by_slot)
 
     def information(self, point: Point) -> Array:
@@ -69,11 +76,15 @@ class NormalTheory:
         costs two matrix products.
         """
         slots, at, parts = self.ram.slots, point.at, point.parts
-        if len(self.patterns.group) == self.ram.n_groups:
+        if self._one_pattern_each:
             kernel = kernels.hessian if observed else kernels.expected_information
-            return self.ram.to_row_pairs(kernel(slots, at, parts, self.patterns))
+            return self.ram.to_row_pairs(kernel(slots, at, parts, self.patterns, point.projected))
         curve = moment_likelihood.curvature(parts, self.patterns, self.ram.n_groups, observed=observed)
         by_slot = moment_space.chain(curve, moment_space.jacobian(slots, at))
         if observed:
             by_slot = by_slot + kernels.second_order(slots, at, parts, self.patterns)
         return self.ram.to_row_pairs(by_slot)
+
+    @property
+    def _one_pattern_each(self) -> bool:
+        return len(self.patterns.group) == self.ram.n_groups

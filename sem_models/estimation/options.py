@@ -330,8 +330,8 @@ def resolve(
         )  # fmt: skip
     return Options(
         estimator, defaults.discrepancy, missing, se, tests, for_errors.kind, model_type, group,
-        replace(
-            TableOptions(), **switches, effect_coding=effect_coding,
+        TableOptions(
+            **switches, effect_coding=effect_coding,
             group_equal=equal, group_partial=partial, ordered=items, parameterization=parameterization(given),
         ),
         bool(given.get("sample_cov_rescale", True)), int(given.get("max_iterations", 500)),

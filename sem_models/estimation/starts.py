@@ -7,8 +7,10 @@ from math import copysign, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dposv
 
 from sem_models.estimation.objective import NormalTheory, Point
+from sem_models.linear_algebra import smallest_eigenvalue
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable, Row
 from sem_models.observed.sample import Sample
@@ -28,7 +30,7 @@ def starting_values(
     """
     known = known or {}
     place = {name: i for i, name in enumerate(table.variables.observed)}
-    free = np.zeros(ram.n_free)
+    found = [0.0] * ram.n_free
     for g in range(len(table.groups)):
         rows = [row for row in table.rows if row.block == g + 1]
         guess = _Guess(rows, place, sample_cov[g].tolist(), sample_mean[g], set(table.variables.latent))
@@ -40,7 +42,10 @@ def starting_values(
         for x, number in enumerate(ram.row_of_free.tolist()):
             row = table.rows[number]
             if row.block == g + 1:
-                free[x] = row.start if row.start is not None else known.get(number, values[row.key])
+                found[x] = row.start if row.start is not None else known.get(number, values[row.key])
+    free = np.array(found)
+    if ram.places.unreduced:
+        return free
     if not table.equalities:  # the reduction only shares labels: an average of the rows that share one
         return np.asarray((free - ram.offset) @ ram.reduction / ram.reduction.sum(axis=0))
     return np.asarray(np.linalg.lstsq(ram.reduction, free - ram.offset, rcond=None)[0])
@@ -82,31 +87,33 @@ def _from_moments(
     out: dict[Key, float] = {}
     s = cov.tolist()
     for name, own in items.items():
-        if name in place or name in composites:
+        if name in place or name in composites or not own:
             continue
-        variance_here = float(phi[at[name], at[name]]) if own else 0.0
+        unit, variance_here = float(scale[at[name]]), float(phi[at[name], at[name]])
         for item, index, loading in own:
-            out[(name, "=~", item)] = loading * scale[at[name]]
-            explained = (loading * scale[at[name]]) ** 2 * variance_here
+            out[(name, "=~", item)] = loading * unit
+            explained = (loading * unit) ** 2 * variance_here
             out[(item, "~~", item)] = max(s[index][index] - explained, 0.1 * s[index][index])
     causes: dict[str, list[str]] = {}
     for row in rows:
         if row.op == "~":
             causes.setdefault(row.lhs, []).append(row.rhs)
+    known = phi.tolist()
     for row in rows:
-        pair = {row.lhs, row.rhs}
-        if row.op == "~~" and pair <= set(at) and not pair & set(causes) and not pair <= set(place):
-            out[row.key] = phi[at[row.lhs], at[row.rhs]]
+        if row.op == "~~" and row.lhs in at and row.rhs in at:
+            explained_here = row.lhs in causes or row.rhs in causes
+            if not explained_here and not (row.lhs in place and row.rhs in place):
+                out[row.key] = known[at[row.lhs]][at[row.rhs]]
     for outcome, predictors in causes.items():
         if outcome not in at or not all(p in at for p in predictors):
             continue
         where = [at[p] for p in predictors]
         with_outcome = phi[where, at[outcome]]
-        slopes = np.linalg.solve(phi[np.ix_(where, where)], with_outcome)
-        out.update({(outcome, "~", p): float(b) for p, b in zip(predictors, slopes, strict=True)})
-        total = phi[at[outcome], at[outcome]]
+        slopes = dposv(phi[where][:, where], with_outcome)[1]
+        out.update({(outcome, "~", p): b for p, b in zip(predictors, slopes.tolist(), strict=True)})
+        total = known[at[outcome]][at[outcome]]
         out[(outcome, "~~", outcome)] = max(total - float(slopes @ with_outcome), 0.1 * total)
-    return {key: value for key, value in out.items() if key in values}
+    return out
 
 
 def _left_of_parts(
@@ -169,26 +176,26 @@ def _construct_covariance(items: list[list[Item]], cov: Array, composite: NDArra
     Of a composite all pairs count: it has no error.
     """
     m = len(items)
+    flat = [(a, i, loading) for a, own in enumerate(items) for _, i, loading in own]
     loadings = np.zeros((m, len(cov)))
-    for a, own in enumerate(items):
-        for _, i, loading in own:
-            loadings[a, i] = loading
+    loadings[[a for a, _, _ in flat], [i for _, i, _ in flat]] = [loading for _, _, loading in flat]
     squares = loadings**2
     products = loadings @ cov @ loadings.T
-    weight = np.outer(squares.sum(axis=1), squares.sum(axis=1))
+    sums = squares.sum(axis=1)
+    weight = np.outer(sums, sums)
     several = np.array([len(own) > 1 for own in items]) & ~composite
     on_diagonal = np.flatnonzero(several)  # pairs of an item with itself tell of its error, not the construct
-    products[on_diagonal, on_diagonal] -= (squares @ np.diagonal(cov))[several]
-    weight[on_diagonal, on_diagonal] -= (squares**2).sum(axis=1)[several]
+    products[on_diagonal, on_diagonal] -= (squares @ np.diagonal(cov))[on_diagonal]
+    weight[on_diagonal, on_diagonal] -= (squares**2).sum(axis=1)[on_diagonal]
     phi = products / np.where(weight > 0, weight, 1.0)
-    for a, own in enumerate(items):
-        ceiling = min(cov[i, i] / loading**2 for _, i, loading in own)
-        if several[a]:
-            phi[a, a] = min(max(phi[a, a], 0.05 * ceiling), 0.95 * ceiling)
+    variance = np.diagonal(cov).tolist()
+    for a in on_diagonal.tolist():
+        ceiling = min(variance[i] / loading**2 for _, i, loading in items[a])
+        phi[a, a] = min(max(float(phi[a, a]), 0.05 * ceiling), 0.95 * ceiling)
     sd = np.sqrt(np.diagonal(phi))
     correlation = phi / np.outer(sd, sd)
     for _ in range(40):
-        if np.linalg.eigvalsh(correlation)[0] > 0.05:
+        if smallest_eigenvalue(correlation) > 0.05:
             break
         correlation = 0.9 * correlation + 0.1 * np.eye(m)
     return np.asarray(correlation * np.outer(sd, sd))
@@ -277,7 +284,7 @@ class _Guess:
         if row.op == "~~" and row.lhs == row.rhs:
             explained = row.lhs in self.exogenous_pairs
             return (0.5 if explained else 1.0) * self.variance(row.lhs)
-        pair = {row.lhs, row.rhs}
-        if row.op == "~~" and pair <= set(self.place) and not pair & self.exogenous_pairs:
+        observed = row.op == "~~" and row.lhs in self.place and row.rhs in self.place
+        if observed and not (row.lhs in self.exogenous_pairs or row.rhs in self.exogenous_pairs):
             return self.cov[self.place[row.lhs]][self.place[row.rhs]]
         return 0.0

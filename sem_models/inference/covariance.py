@@ -15,6 +15,7 @@ from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.pairwise_likelihood import PairwiseLikelihood
 from sem_models.inference.information import parameter_information, parameter_meat
 from sem_models.inference.scaled_tests import empirical_gamma, normal_gamma, projection, sandwich
+from sem_models.linear_algebra import positive_inverse
 from sem_models.model.ram import Array
 from sem_models.observed.sample import Sample
 
@@ -22,6 +23,9 @@ StandardErrors = Literal[
     "standard", "robust.huber.white", "robust.sem", "robust.sem.nt", "first.order", "none",
     "robust.cluster", "robust.cluster.sem", "two.stage", "robust.two.stage",
 ]  # fmt: skip
+REGULAR = 1e8
+"""Sum of the inverse eigenvalues of a matrix with unit diagonal up to which it is not singular, for sure."""
+
 FROM_MOMENTS = ("robust.sem", "robust.cluster.sem", "robust.sem.nt", "two.stage", "robust.two.stage")
 """Errors that are a sandwich of the moments' covariance."""
 
@@ -88,7 +92,8 @@ def parameter_covariance(
         middle = sandwich(at, gamma)
     elif se == "none":
         middle = np.full_like(middle, np.nan)
-    return ParameterCovariance(reduction @ middle @ reduction.T / sample.n, curve, meat, False)
+    free = middle if objective.ram.places.unreduced else reduction @ middle @ reduction.T
+    return ParameterCovariance(free / sample.n, curve, meat, False)
 
 
 def _of_answers(
@@ -121,16 +126,15 @@ def _inverse(information: Array) -> Array | None:
     scale = np.sqrt(np.abs(np.diagonal(information)))
     if (scale == 0).any() or not np.isfinite(scale).all():
         return None
-    scaled = information / np.outer(scale, scale)
-    if not _clearly_regular(scaled) and 1.0 / np.linalg.cond(scaled) < 1e-13:
-        return None
-    inverse = np.linalg.inv(scaled)
-    return np.asarray((inverse + inverse.T) / 2 / np.outer(scale, scale))
-
-
-def _clearly_regular(scaled: Array) -> bool:
-    """A cheap sufficient test: no small pivot in the Cholesky factor of a unit-diagonal matrix."""
+    units = np.outer(scale, scale)
+    scaled = information / units
     try:
-        return bool(np.diagonal(np.linalg.cholesky(scaled)).min() > 1e-4)
+        inverse, _ = positive_inverse(scaled)
     except np.linalg.LinAlgError:
-        return False
+        inverse = None
+    if inverse is None or np.trace(inverse) > REGULAR:
+        if 1.0 / np.linalg.cond(scaled) < 1e-13:
+            return None
+        inverse = np.linalg.inv(scaled)
+        inverse = (inverse + inverse.T) / 2
+    return np.asarray(inverse / units)

@@ -23,7 +23,7 @@ from sem_models.inference.ordinal_fit import (
     ordinal_baseline,
     residual_measures,
 )
-from sem_models.inference.residual_tests import residual_test
+from sem_models.inference.residual_tests import implied_inverse, residual_test
 from sem_models.inference.test_statistics import ChiSquare, n_moments
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
@@ -276,7 +276,8 @@ def _residual_based(v: dict[str, float], solved: Solved) -> None:
     for g, weight in enumerate(share):
         args = (sample.cov[g], sample.mean[g], at.sigma[g], mu[g])
         raw, bentler = residuals.raw(*args), residuals.bentler(*args)
-        bollen, mplus = residuals.bollen(*args), residuals.mplus(*args)
+        bollen = residuals.bollen(*args)
+        mplus = residuals.mplus(*args, correlations=bollen)
         for name, res, diagonal in (
             ("rmr", raw, True), ("srmr_bentler", bentler, True), ("crmr", bollen, False),
             ("srmr_mplus", mplus, True),
@@ -305,7 +306,6 @@ def _lisrel_and_gfi(
     sample, ram, at = solved.sample, solved.ram, solved.point.at
     g, df = len(sample.groups), solved.chi_square.df
     mu = at.mu if ram.has_means else sample.mean
-    counted = moments_explained(len(sample.variables), ram.exogenous, has_means=ram.has_means)
     cov, mean = (sample.cov, sample.mean) if sample.complete else pairwise_moments(sample)
     if isinstance(solved.objective, LeastSquares):
         weight = solved.objective.weight
@@ -315,8 +315,12 @@ def _lisrel_and_gfi(
         parts = discrepancy(at.sigma, mu, sample.patterns)
         weight = moment_likelihood.curvature(parts, sample.patterns, g, observed=False)
     if weight is None:
-        by_group = [_lisrel_normal(cov[k], mean[k], at.sigma[k], mu[k], ram.has_means) for k in range(g)]
+        inverse = implied_inverse(solved.point)
+        by_group = [
+            _lisrel_normal(cov[k], mean[k], at.sigma[k], mu[k], inverse[k], ram.has_means) for k in range(g)
+        ]
     else:
+        counted = moments_explained(len(sample.variables), ram.exogenous, has_means=ram.has_means)
         by_group = [_lisrel(cov[k], mean[k], at.sigma[k], mu[k], weight[k], counted) for k in range(g)]
     lisrel = float(sample.share @ np.array(by_group))
     plain, corrected = solved.chi_square.statistic, misfit[0] if misfit is not None else None
@@ -349,9 +353,10 @@ def _lisrel(cov: Array, mean: Array, sigma: Array, mu: Array, weight: Array, cou
     return 1.0 - float(residual @ weight @ residual) / float(observed @ weight @ observed)
 
 
-def _lisrel_normal(cov: Array, mean: Array, sigma: Array, mu: Array, has_means: bool) -> float:
+def _lisrel_normal(
+    cov: Array, mean: Array, sigma: Array, mu: Array, inverse: Array, has_means: bool
+) -> float:
     """The same with the normal-theory W: eᵀWe = ½ tr(Σ⁻¹EΣ⁻¹E) + dᵀΣ⁻¹d, without forming W."""
-    inverse = np.linalg.inv(sigma)
     sums = []
     for second, first in ((cov - sigma, mean - mu), (cov, mean)):
         weighted = inverse @ second

@@ -75,7 +75,7 @@ def gradients_without_rows(solved: Solved) -> Array:
 def _moments_without(sample: Sample, group: int, row: int) -> Sample:
     """The complete sample's unbiased moments less one row of n, from S and x̄ of all."""
     assert sample.rows is not None
-    cov, mean, size = sample.cov.copy(), sample.mean.copy(), sample.n_by_group
+    cov, mean, size = sample.cov.copy(), sample.mean.copy(), sample.n_by_group.copy()
     n = size[group] + 1.0
     away = sample.rows[group].values[row] - mean[group]
     cov[group] = ((n - 1.0) * cov[group] - n / (n - 1.0) * np.outer(away, away)) / (n - 2.0)

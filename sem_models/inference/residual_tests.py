@@ -14,6 +14,7 @@ from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.inference.scaled_tests import empirical_gamma
+from sem_models.linear_algebra import inverse
 from sem_models.model.ram import Array, RamModel
 from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import Discrepancy, complete_patterns
@@ -47,6 +48,13 @@ def _solved(bread: Array, along: Array) -> Array:
     return np.asarray(np.linalg.lstsq(bread, along, rcond=None)[0])
 
 
+def implied_inverse(point: Point | MomentPoint) -> Array:
+    """Σ⁻¹ (g, p, p) at a point; the likelihood of complete data knows it already."""
+    if isinstance(point, Point) and point.parts.weight.shape == point.at.sigma.shape:
+        return point.parts.weight
+    return inverse(point.at.sigma)
+
+
 def _normal_theory(
     kind: str,
     ram: RamModel,
@@ -57,17 +65,17 @@ def _normal_theory(
 ) -> tuple[Array, Array, float]:
     """JᵀWJ, JᵀWe and eᵀWe with the normal-theory W at the implied or the sample's covariances: gathers."""
     at, n = point.at, sample.n_by_group
-    cov = at.sigma
     if kind == "browne.residual.nt":
-        cov = sample.cov if sample.unbiased else sample.cov * (n / (n - 1.0))[:, None, None]
+        weight = inverse(sample.cov if sample.unbiased else sample.cov * (n / (n - 1.0))[:, None, None])
+    else:
+        weight = implied_inverse(point)
     mu = at.mu if ram.has_means else sample.mean
-    patterns = complete_patterns(n, sample.mean, sample.cov)
-    weight = np.asarray(np.linalg.inv(cov), dtype=np.float64)
     residual, shift = sample.cov - at.sigma, sample.mean - mu
-    parts = Discrepancy(weight, shift, residual, np.zeros(len(n)))
-    share = patterns.share
+    share = n / n.sum()
     bread = information
     if bread is None:
+        patterns = complete_patterns(n, sample.mean, sample.cov)
+        parts = Discrepancy(weight, shift, residual, np.zeros(len(n)))
         by_row = ram.to_row_pairs(kernels.expected_information(ram.slots, at, parts, patterns))
         bread = reduction.T @ by_row @ reduction
     weighted = weight @ residual @ weight

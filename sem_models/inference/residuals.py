@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from sem_models.model.ram import Array, IntArray
+from sem_models.model.ram import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +38,15 @@ def bollen(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResidu
     return MomentResiduals(cor, (s_mean - mu) / sd)
 
 
-def mplus(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResiduals:
+def mplus(
+    s_cov: Array, s_mean: Array, sigma: Array, mu: Array, *, correlations: MomentResiduals | None = None
+) -> MomentResiduals:
     """Residual correlations, relative residual variances, and differences of standardized means.
 
-    Asparouhov & Muthén (2018), SRMR in Mplus, eq. 2.
+    Asparouhov & Muthén (2018), SRMR in Mplus, eq. 2. `correlations` are Bollen's residuals, if at hand.
     """
     sd, implied_sd = np.sqrt(np.diagonal(s_cov)), np.sqrt(np.diagonal(sigma))
-    cor = bollen(s_cov, s_mean, sigma, mu).cov
+    cor = (correlations or bollen(s_cov, s_mean, sigma, mu)).cov.copy()
     np.fill_diagonal(cor, 1.0 - (implied_sd / sd) ** 2)
     return MomentResiduals(cor, s_mean / sd - mu / implied_sd)
 
@@ -54,15 +55,12 @@ def root_mean_squares(
     residuals: MomentResiduals, *, means: bool, diagonal: bool = True
 ) -> tuple[float, float]:
     """√ of the mean squared residual over the lower triangle and the means, if asked, and without these."""
-    p = len(residuals.mean)
-    lower = residuals.cov[_lower(p, diagonal)]
-    total, count = float(lower @ lower), len(lower)
+    p, variances = len(residuals.mean), residuals.cov.diagonal()
+    of_diagonal = float(variances @ variances)
+    squares = float(np.vdot(residuals.cov, residuals.cov)) + (of_diagonal if diagonal else -of_diagonal)
+    total = 0.5 * max(squares, 0.0)
+    count = p * (p + 1) // 2 if diagonal else p * (p - 1) // 2
     only = float(np.sqrt(total / count)) if count else 0.0
     if not means:
         return only, only
     return float(np.sqrt((total + float(residuals.mean @ residuals.mean)) / (count + p))), only
-
-
-@lru_cache(maxsize=32)
-def _lower(p: int, diagonal: bool) -> tuple[IntArray, ...]:
-    return np.tril_indices(p, 0 if diagonal else -1)

@@ -16,6 +16,7 @@ from sem_models.inference.all_tests import all_tests
 from sem_models.inference.compare import Wald, compare_fits, wald_test
 from sem_models.inference.effects import effects
 from sem_models.inference.fit_measures import Measures, fit_measures
+from sem_models.inference.frames import framed, labels
 from sem_models.inference.header import Header, Status
 from sem_models.inference.nested import Method
 from sem_models.inference.no_saturated import WHY as NO_SATURATED
@@ -229,7 +230,8 @@ class Fit:
     def measures(self) -> pd.Series:
         """Fit measures under lavaan's names with underscores; NaN where undefined, see `why`."""
         values = self._measures.values
-        return pd.Series(list(values.values()), _labels(tuple(values)), dtype=float, name="measures")
+        numbers = np.array(list(values.values()), dtype=np.float64)
+        return pd.Series(numbers, labels(tuple(values)), name="measures", copy=False)
 
     def why(self, name: str) -> str:
         """Why a fit measure is undefined; an empty string for one that is defined."""
@@ -526,7 +528,8 @@ class Fit:
         ]
 
     def _errors(self, rows: Array, defined: Array) -> Array:
-        return np.append(self.solved.errors_of(rows), self.solved.errors_of(defined))
+        errors = self.solved.errors_of(rows)
+        return np.append(errors, self.solved.errors_of(defined)) if len(defined) else errors
 
     def _frame(self, columns: dict[str, Array], *, aux: bool = False) -> pd.DataFrame:
         """Rows of the table and defined parameters with these columns; `level` and `block` for groups."""
@@ -535,7 +538,7 @@ class Fit:
         columns = {**keys, **columns}
         if len(self.groups) > 1:
             columns |= {"level": np.ones(len(block), dtype=int), "block": block}
-        frame = pd.DataFrame({name: column.copy() for name, column in columns.items()}, copy=False)
+        frame = framed(columns)
         if self.solved.table.variables.emergent:
             shown = [not row.hidden for row in self.solved.table.rows]
             shown += [True] * (len(frame) - len(shown))
@@ -569,13 +572,7 @@ def _keys(table: ParameterTable) -> tuple[tuple[str, Any], ...]:
     keys = [(r.lhs, r.op, r.rhs, table.groups[r.block - 1], r.label, r.block) for r in table.rows]
     keys += [(d, ":=", str(expression), "", d, 0) for d, expression in table.definitions]
     frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "group", "label", "block"])
-    return tuple((name, frame[name].array) for name in frame.columns)
-
-
-@lru_cache(maxsize=32)
-def _labels(names: tuple[str, ...]) -> pd.Index:
-    """An index of names, remembered: a batch of fits has the same again and again."""
-    return pd.Index(names)
+    return (*((name, frame[name].array) for name in frame.columns[:-1]), ("block", frame["block"].to_numpy()))
 
 
 def _checked(level: float) -> float:

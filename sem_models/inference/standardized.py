@@ -123,22 +123,24 @@ def standardize(
     """
     raw = row_values(table, ram, free, at)
     lines = _lines(table, ram.variables)
-    factor, scales = _scaling(table, lines, ram, ram.matrices(free)[1], at, metric)
+    ends = _ends(lines, ram.matrices(free)[1], at)
+    scaled = _is_scaled(table, ram, metric)
+    factor, used = _factor(lines, ends, scaled)
     d_total, d_residual = variance_jacobian(ram, at), residual_variance_jacobian(ram, at)
     relative = np.zeros(raw.jacobian.shape)
-    for scale in scales:
+    for end, where in enumerate(lines.where):
         derivative = np.where(
             lines.residual[:, None],
-            scale.sign[:, None] * d_residual[lines.group, scale.where],
-            d_total[lines.group, scale.where],
+            np.sign(ends.own[end])[:, None] * d_residual[lines.group, where],
+            d_total[lines.group, where],
         )
         with np.errstate(all="ignore"):
-            step = (scale.exponent / scale.size)[:, None] * derivative
-        relative = np.where(scale.used[:, None], relative + step, relative)
+            step = (lines.power[end] / ends.size[end])[:, None] * derivative
+        relative = np.where(used[end][:, None], relative + step, relative)
     products = product_rows(table, ram.variables)
     if products:
         total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
-        unit, slope = product_units(products, total, d_total, _is_scaled(table, ram, metric), len(factor))
+        unit, slope = product_units(products, total, d_total, scaled, len(factor))
         factor = factor * unit
         if not units_known:
             relative = relative + slope
@@ -146,7 +148,7 @@ def standardize(
     if derives_residuals(ram):  # of the residual variances only those of continuous variables are parameters
         of_items = np.flatnonzero(lines.derived)
         jacobian = jacobian.copy()
-        jacobian[of_items] = d_residual[lines.group[of_items], lines.first[of_items]]
+        jacobian[of_items] = d_residual[lines.group[of_items], lines.where[0, of_items]]
     jacobian = np.asarray(jacobian * factor[:, None] + value[:, None] * relative)
     if metric != "std_lv":
         value = np.where(lines.scaling, 1.0, value)
@@ -162,7 +164,8 @@ def standardized_values(
         return [standardize(table, ram, free, at, metric).value for metric in metrics]
     matrices = ram.matrices(free)
     lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices, free, at)
-    out = [raw * _scaling(table, lines, ram, matrices[1], at, metric)[0] for metric in metrics]
+    ends = _ends(lines, matrices[1], at)
+    out = [raw * _factor(lines, ends, _is_scaled(table, ram, metric))[0] for metric in metrics]
     return [
         value if metric == "std_lv" else np.where(lines.scaling, 1.0, value)
         for metric, value in zip(metrics, out, strict=True)
@@ -170,35 +173,35 @@ def standardized_values(
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
-    """By row, one of the two variables that scale it: where it is, its (residual) variance's size, NaN unless
-    positive, and sign, the power it enters with, and whether it does."""
+class _Ends:
+    """The two variables that scale each row, whatever the metric; all (2, rows).
 
-    where: IntArray
+    own residual variance; the size of the variance that scales, NaN unless positive; what it multiplies by,
+    zero where the variance is; and whether it is zero, with all that it multiplies.
+    """
+
+    own: Array
     size: Array
-    sign: Array
-    exponent: Array
-    used: NDArray[np.bool_]
+    multiplier: Array
+    vanishing: NDArray[np.bool_]
 
 
-def _scaling(
-    table: ParameterTable, lines: Lines, ram: RamModel, s_mat: Array, at: Implied, metric: Metric
-) -> tuple[Array, list[_Scale]]:
-    """What each row is multiplied by, and what that is made of."""
-    scaled = _is_scaled(table, ram, metric)
-    residual = np.diagonal(s_mat, axis1=-2, axis2=-1)
-    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
-    factor, scales = np.ones(len(lines.group)), []
-    for where, exponent in ((lines.first, lines.power_first), (lines.second, lines.power_second)):
-        own = residual[lines.group, where]
-        variance = np.where(lines.residual, np.abs(own), total[lines.group, where])
-        used = scaled[where] & (exponent != 0.0)
-        gone = used & (variance == 0.0) & (exponent > 0.0)
-        with np.errstate(all="ignore"):
-            size = np.where(variance > 0.0, variance, np.nan)
-            factor = np.where(gone, 0.0, np.where(used, factor * size**exponent, factor))
-        scales.append(_Scale(where, size, np.sign(own), exponent, used & ~gone))
-    return factor, scales
+def _ends(lines: Lines, s_mat: Array, at: Implied) -> _Ends:
+    own = np.diagonal(s_mat, axis1=-2, axis2=-1)[lines.group, lines.where]
+    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)[lines.group, lines.where]
+    variance = np.where(lines.residual, np.abs(own), total)
+    with np.errstate(all="ignore"):
+        size = np.where(variance > 0.0, variance, np.nan)
+        return _Ends(own, size, size**lines.power, (variance == 0.0) & (lines.power > 0.0))
+
+
+def _factor(lines: Lines, ends: _Ends, scaled: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
+    """What each row is multiplied by, (rows,), where `scaled` (v,) are in standard deviations; and the ends
+    (2, rows) that it is made of."""
+    used = scaled[lines.where] & (lines.power != 0.0)
+    gone = used & ends.vanishing
+    factor = np.where(used, ends.multiplier, 1.0).prod(axis=0)
+    return np.where(gone.any(axis=0), 0.0, factor), used & ~gone
 
 
 def _is_scaled(table: ParameterTable, ram: RamModel, metric: Metric) -> NDArray[np.bool_]:
@@ -213,17 +216,15 @@ def _is_scaled(table: ParameterTable, ram: RamModel, metric: Metric) -> NDArray[
 @dataclass(frozen=True, slots=True)
 class Lines:
     """By row of the table: its place in A, S, m, thresholds and scalings one after the other, its group, the
-    variables whose (residual) variances scale it, and to which power.
+    two variables whose (residual) variances scale it (2, rows), and to which power.
 
     derived are residual variances of ordered items, scaling the rows `~*~`, which standardize to 1.
     """
 
     place: IntArray
     group: IntArray
-    first: IntArray
-    second: IntArray
-    power_first: Array
-    power_second: Array
+    where: IntArray
+    power: Array
     residual: NDArray[np.bool_]
     derived: NDArray[np.bool_]
     scaling: NDArray[np.bool_]
@@ -260,4 +261,4 @@ def _lines(table: ParameterTable, names: tuple[str, ...]) -> Lines:
         derived = row.op == "~~" and i == j and row.lhs in table.options.categories
         found.append((at, g, i, j, sign, other, between, derived, row.op == "~*~"))
     at_, group, first, second, one, two, *kinds = (np.array(column) for column in zip(*found, strict=True))
-    return Lines(at_, group, first, second, one, two, *kinds)
+    return Lines(at_, group, np.stack([first, second]), np.stack([one, two]), *kinds)

@@ -243,9 +243,13 @@ def build_ram(table: ParameterTable, sample_cov: Array, sample_mean: Array) -> R
 
 def _filled(base: Array, free: Array, place: IntArray, index: IntArray) -> Array:
     batch = free.shape[:-1]
-    flat = np.empty((*batch, base.size))
-    flat[...] = base.reshape(-1)
-    flat[..., place] = free[..., index]
+    if batch:
+        flat = np.empty((*batch, base.size))
+        flat[...] = base.reshape(-1)
+    else:
+        flat = base.flatten()
+    if len(place):
+        flat[..., place] = free[..., index]
     return flat.reshape(batch + base.shape)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sem_models.errors import DataError
+from sem_models.linear_algebra import positive_inverse
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.patterns import BoolArray
 
@@ -56,15 +57,17 @@ def check_answered(
 
 def check_columns(values: Array, variables: Sequence[str], label: str, group: str | None) -> None:
     where = where_is(label, group)
-    largest = np.maximum(np.fmax.reduce(values, axis=0), -np.fmin.reduce(values, axis=0))
-    extreme = [v for v, x in zip(variables, largest, strict=True) if x > LARGEST or 0 < x < 1 / LARGEST]
-    if extreme:
+    high, low = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
+    largest = np.maximum(high, -low)
+    unusable = (largest > LARGEST) | ((largest > 0) & (largest < 1 / LARGEST))
+    if unusable.any():
+        extreme = [v for v, bad in zip(variables, unusable, strict=True) if bad]
         raise DataError(
             f"{quoted(extreme)} {'is' if len(extreme) == 1 else 'are'} too large or too small to compute with"
             f"{where}. Use other units."
         )
-    if (np.ptp(values, axis=0) > 0).all():
-        return  # NaN compares as False, so incomplete columns take the way below
+    if (high > low).all():
+        return  # NaN, of a column without answers, compares as False
     empty = [v for v, column in zip(variables, values.T, strict=True) if np.isnan(column).all()]
     if empty:
         raise DataError(f"{quoted(empty)} has no answers{where}. Leave the variable out of the model.")
@@ -87,7 +90,10 @@ def check_positive_definite(
 ) -> None:
     """DataError naming the variables that are linear combinations of one another, if there are any."""
     scale = np.sqrt(np.diagonal(cov))
-    values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
+    correlation = cov / np.outer(scale, scale)
+    if _clearly_positive(correlation):
+        return
+    values, vectors = np.linalg.eigh(correlation)
     if values[0] > 1e-9:
         return
     involved = [v for v, weight in zip(variables, vectors[:, 0], strict=True) if abs(weight) > 0.05]
@@ -100,6 +106,14 @@ def check_positive_definite(
         f"{quoted(involved, 8)} are perfectly collinear{where}: one can be computed exactly from the others. "
         "Leave one of them out of the model."
     )
+
+
+def _clearly_positive(correlation: Array) -> bool:
+    """A cheap sufficient test: the sum of the inverse eigenvalues, the trace of the inverse, is small."""
+    try:
+        return bool(np.trace(positive_inverse(correlation)[0]) < 1e6)
+    except np.linalg.LinAlgError:
+        return False
 
 
 def where_is(label: str, group: str | None) -> str:

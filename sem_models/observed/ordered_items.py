@@ -59,8 +59,8 @@ def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> I
     stated = {f.lhs for f in syntax.formulas if f.op == "|"}
     typed: set[str] = set()
     if frame is not None:
-        types = zip(frame.columns, frame.dtypes.tolist(), strict=True)
-        typed = {name for name, dtype in types if is_ordered(dtype)}
+        ordinal = [is_ordered(dtype) for dtype in frame.dtypes.tolist()]
+        typed = set(frame.columns[ordinal]) if any(ordinal) else set()
     if not (stated or typed) and isinstance(ordered, bool | tuple) and not ordered:
         return NO_ITEMS  # nearly every fit
     variables = classify(syntax)
@@ -227,7 +227,7 @@ def warn_two_values(values: Sequence[Array], variables: Sequence[str], explained
         )  # fmt: skip
 
 
-FEW = 200
+FEW = 50
 """Rows looked at first: nearly every variable shows more than two values in them."""
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sem_models.linear_algebra import positive_inverse
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.elimination import inverted
 
@@ -106,7 +107,7 @@ def discrepancy(sigma: Array, mu: Array, patterns: Patterns) -> Discrepancy:
     found = None if patterns.complete or sigma.ndim > 3 else _from_whole(sigma, patterns)
     weight, log_det = _one_by_one(sigma, patterns) if found is None else found
     second = patterns.cov + shift[..., :, None] * shift[..., None, :]
-    value = log_det + np.einsum("...ij,...ij->...", weight, second)
+    value = log_det + (weight * second).sum(axis=(-1, -2))
     return Discrepancy(weight, shift, second, value)
 
 
@@ -119,12 +120,10 @@ def _one_by_one(sigma: Array, patterns: Patterns) -> tuple[Array, Array]:
         sigma_t = np.where(both, sigma_t, 0.0)
         diagonal = np.arange(seen.shape[1])
         sigma_t[..., diagonal, diagonal] += ~seen
-    chol = np.linalg.cholesky(sigma_t)
-    inverse = np.linalg.inv(sigma_t)
-    weight = np.asarray(0.5 * (inverse + np.swapaxes(inverse, -1, -2)), dtype=np.float64)
+    weight, log_det = positive_inverse(sigma_t)
     if not patterns.complete:
         weight = np.where(both, weight, 0.0)
-    return weight, 2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)
+    return weight, log_det
 
 
 def _from_whole(sigma: Array, patterns: Patterns) -> tuple[Array, Array] | None:
@@ -134,16 +133,14 @@ def _from_whole(sigma: Array, patterns: Patterns) -> tuple[Array, Array] | None:
     the others, which would cost digits.
     """
     try:
-        chol = np.linalg.cholesky(sigma)
+        whole, log_det_of_all = positive_inverse(sigma)
     except np.linalg.LinAlgError:
         return None
-    inverse_of_all = np.linalg.inv(sigma)
-    whole = np.asarray(0.5 * (inverse_of_all + np.swapaxes(inverse_of_all, -1, -2)), dtype=np.float64)
     inflation = np.diagonal(whole, axis1=-2, axis2=-1) * np.diagonal(sigma, axis1=-2, axis2=-1)
     if inflation.max() > DETERMINED:
         return None
     weight = whole[patterns.group]
-    log_det = np.asarray(2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)[patterns.group])
+    log_det = log_det_of_all[patterns.group]
     for gap in patterns.gaps:
         t, missing = gap.which[:, None], gap.missing
         columns = weight[t, :, missing]  # (t', m, p)

@@ -36,7 +36,7 @@ from sem_models.observed.design import (
 from sem_models.observed.ordinal_moments import OrdinalMoments
 from sem_models.observed.pairwise import check_answered_together, pairwise_of
 from sem_models.observed.pattern_moments import group_patterns
-from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns
+from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns, sum_by_group
 from sem_models.observed.rows import Rows, pieces
 from sem_models.observed.saturated import NoMaximum, settled_moments
 
@@ -83,9 +83,7 @@ class Sample:
     @property
     def n_by_group(self) -> Array:
         """Rows by group as the likelihood counts them: n, or n − 1 with unbiased moments."""
-        out = np.zeros(len(self.groups))
-        np.add.at(out, self.patterns.group, self.patterns.size)
-        return out
+        return sum_by_group(self.patterns.size, self.patterns.group, len(self.groups), -1)
 
     @property
     def n(self) -> float:
@@ -315,14 +313,8 @@ def numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     if duplicated:
         raise DataError(f"Column {quoted(duplicated)} is there more than once. Keep one copy of each column.")
     known = {name: i for i, name in enumerate(data.columns.tolist())}
-    parts_of = {name: [name] if name in known else name.split(":") for name in variables}
-    unknown = [v for v in dict.fromkeys(chain.from_iterable(parts_of.values())) if v not in known]
-    if unknown:
-        hints = did_you_mean(unknown[0], data.columns, noun="columns")
-        verb = "is not a column" if len(unknown) == 1 else "are not columns"
-        raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
-    if all(parts == [name] for name, parts in parts_of.items()):
-        if data.size <= SMALL and all(_plain(dtype) for dtype in data.dtypes):
+    if all(name in known for name in variables):
+        if len(data) * len(known) <= SMALL and all(map(_plain, data.dtypes.tolist())):
             whole = data.to_numpy(dtype=np.float64)
             values = np.ascontiguousarray(whole[:, [known[name] for name in variables]])
             if np.isfinite(values.sum()) or not np.isinf(values).any():
@@ -332,6 +324,12 @@ def numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
             values = _side_by_side([c.to_numpy() for c in plain])
             if np.isfinite(values.sum()) or not np.isinf(values).any():
                 return values
+    parts_of = {name: [name] if name in known else name.split(":") for name in variables}
+    unknown = [v for v in dict.fromkeys(chain.from_iterable(parts_of.values())) if v not in known]
+    if unknown:
+        hints = did_you_mean(unknown[0], data.columns, noun="columns")
+        verb = "is not a column" if len(unknown) == 1 else "are not columns"
+        raise DataError(f"{quoted(unknown)} {verb} of the data. {hints}")
     columns = []
     for name in variables:
         parts = [_as_float(data[part], part) for part in parts_of[name]]

@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.special import ndtri
 
 from sem_models.errors import SpecError, did_you_mean
-from sem_models.estimation.fit import _provenance
 from sem_models.inference.definitions import defined_numbers, defined_values
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import aic, bic
+from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
 from sem_models.inference.standardized import Values, standardized_values
 from sem_models.model.ram import Array
@@ -73,13 +73,13 @@ class CovariateModeration(Probing):
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
         """Hashes of data and model, versions and options."""
-        facts = _provenance(self.problem.constant.sample, self.problem.text, self.problem.options)
+        facts = Provenance(self.problem.constant.sample, self.problem.text, self.problem.options)
         return {**facts, "moderation": {"method": self.method, **self.settings}}
 
     @cached_property
     def constant(self) -> Fit:
         """The model with every parameter the same for all customers."""
-        facts = _provenance(self.problem.constant.sample, self.problem.text, self.problem.constant.options)
+        facts = Provenance(self.problem.constant.sample, self.problem.text, self.problem.constant.options)
         return Fit(self.problem.constant, self.problem.text, "constant", facts)
 
     @cached_property

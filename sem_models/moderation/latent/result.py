@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from sem_models.errors import SpecError, did_you_mean
-from sem_models.estimation.fit import _provenance
 from sem_models.estimation.kernels import Implied, implied
 from sem_models.estimation.optimizer import Outcome
 from sem_models.estimation.units import row_units, variable_units
@@ -20,6 +19,7 @@ from sem_models.inference.culprits import row_name
 from sem_models.inference.definitions import defined_values
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import aic, bic
+from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
 from sem_models.inference.standardized import Metric, Values, row_values
 from sem_models.inference.test_statistics import upper_tail
@@ -76,13 +76,13 @@ class LatentModeration(Moderation):
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
-        facts = _provenance(self.problem.sample, self.problem.text, self.problem.options)
+        facts = Provenance(self.problem.sample, self.problem.text, self.problem.options)
         return {**facts, "moderation": {"method": self.method, **self.settings}}
 
     @cached_property
     def linear(self) -> Fit:
         """The model without the latent products, whose likelihood the products' is tested against."""
-        facts = _provenance(self.problem.sample, self.problem.text, self.problem.linear.options)
+        facts = Provenance(self.problem.sample, self.problem.text, self.problem.linear.options)
         return Fit(self.problem.linear, self.problem.text, "linear", facts)
 
     @property

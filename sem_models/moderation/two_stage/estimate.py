@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sem_models.errors import DataError, SpecError
-from sem_models.estimation.fit import _provenance
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome, Solution
 from sem_models.estimation.options import Options, resolve
+from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.model.ram import Array, IntArray, build_ram
@@ -135,7 +135,7 @@ def two_stage(
     solution = Solution(point, np.zeros(len(params)), Outcome.CONVERGED, solved.solution.iterations, 0.0)
     cautions = _cautions(stage.share, len(used) - len(kept))
     whole = TwoStageSolved(table, ram, sample, options, objective, solution, both, *cautions)
-    fit = Fit(whole, text, spec_id, _provenance(sample, text, options))
+    fit = Fit(whole, text, spec_id, Provenance(sample, text, options))
     return TwoStageFound(fit, measurement, stage.share, dict(zip(stages.columns, means, strict=True)))
 
 

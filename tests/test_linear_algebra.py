@@ -1,0 +1,56 @@
+"""Few matrices go to LAPACK one by one, many to NumPy: both must say the same, of failures too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sem_models.linear_algebra import FEW, inverse, positive_inverse, smallest_eigenvalue
+
+MANY = FEW + 3
+ROUNDING = 1e-12
+"""Agreement of two algorithms on well-conditioned matrices."""
+
+
+def positive(count: int, m: int = 6) -> np.ndarray:
+    factors = np.random.default_rng(1).normal(size=(count, m, 3 * m))
+    return factors @ np.swapaxes(factors, -1, -2) / (3 * m)
+
+
+@pytest.mark.parametrize("count", [1, FEW, MANY])
+def test_inverses_of_few_and_of_many(count: int) -> None:
+    matrices = positive(count)
+    general = matrices + np.triu(matrices, 1)
+    found, log_det = positive_inverse(matrices)
+    np.testing.assert_allclose(found @ matrices, np.broadcast_to(np.eye(6), matrices.shape), atol=ROUNDING)
+    np.testing.assert_array_equal(found, np.swapaxes(found, -1, -2))
+    np.testing.assert_allclose(log_det, np.linalg.slogdet(matrices)[1], rtol=ROUNDING)
+    np.testing.assert_allclose(inverse(general), np.linalg.inv(general), rtol=ROUNDING, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("count", [1, MANY])
+def test_leading_axes_are_kept(count: int) -> None:
+    matrices = positive(2 * count).reshape(count, 2, 6, 6)
+    found, log_det = positive_inverse(matrices)
+    assert found.shape == inverse(matrices).shape == matrices.shape
+    assert log_det.shape == (count, 2)
+
+
+@pytest.mark.parametrize("count", [1, MANY])
+def test_one_bad_matrix_is_an_error(count: int) -> None:
+    matrices = positive(count)
+    matrices[-1, 0] = matrices[-1, :, 0] = 0.0
+    with pytest.raises(np.linalg.LinAlgError):
+        inverse(matrices)
+    matrices[-1, 0, 0] = -1.0
+    with pytest.raises(np.linalg.LinAlgError):
+        positive_inverse(matrices)
+
+
+def test_no_variables_at_all() -> None:
+    assert inverse(np.zeros((1, 0, 0))).shape == (1, 0, 0)
+
+
+def test_smallest_eigenvalue() -> None:
+    matrix = positive(1)[0]
+    assert smallest_eigenvalue(matrix) == pytest.approx(np.linalg.eigvalsh(matrix)[0], rel=ROUNDING)
