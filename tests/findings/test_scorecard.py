@@ -32,6 +32,16 @@ def card(frame: pd.DataFrame) -> Scorecard:
     return sm.scorecard("b2b_service", frame)
 
 
+@pytest.mark.slow
+def test_ordered_items_are_judged_and_interactions_by_parcels(frame: pd.DataFrame) -> None:
+    merged = sm.merge_categories(frame, list(sm.load("b2b_service").items), least=15, group="active").data
+    card = sm.scorecard("b2b_service", merged, ordered=True, interactions={"parcels": 2})
+    table = card.table()
+    parts = table[(table["part"] != "") & table["claim"].isin(["C6", "C9", "C10", "C12"])]
+    assert (parts["verdict"] != "not testable").all(), parts[["claim", "part", "reason"]]
+    assert card.header.estimator == "WLSMV"
+
+
 def test_a_row_a_claim_and_part(card: Scorecard) -> None:
     table = card.table()
     assert list(table.columns) == COLUMNS
