@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -89,3 +90,16 @@ def test_columns_of_the_data_that_products_are_named_like_are_left_alone(data: p
     found = sm.moderate(MODEL, given, match=True, check_identification=False)
     assert found.status is not None
     pd.testing.assert_frame_equal(given, before)
+
+
+@pytest.mark.parametrize("method", ["dblcent", "uca", "lms", "qml", "sam", "rapi"])
+def test_a_result_that_was_probed_can_be_pickled(data: pd.DataFrame, method: str) -> None:
+    rng = np.random.default_rng(3)
+    many = pd.DataFrame(rng.normal(size=(200, 9)), columns=data.columns[:9])
+    for stem in "xzy":
+        many[[f"{stem}{i}" for i in (1, 2, 3)]] += rng.normal(size=(200, 1))
+    result = sm.moderate(MODEL, many, method=method)
+    slopes = result.simple_slopes()
+    again = pickle.loads(pickle.dumps(result))
+    pd.testing.assert_frame_equal(again.simple_slopes(), slopes)
+    pd.testing.assert_frame_equal(again.estimates(), result.estimates())

@@ -462,16 +462,12 @@ class LatentModeration(Moderation):
             ):
                 support[name] = Support.observed([r.values[:, place[name]] for r in problem.sample.rows])
 
-        def moments_at(free: Array) -> tuple[Array, Array]:
-            m, c = self.moments(free)
-            return m[..., keep], c[..., keep[:, None], keep]
-
         return EffectTerms(
             table=problem.table, value=self.rows.value, jacobian=self.rows.jacobian,
             covariance=self.covariance, names=names, mean=mean[:, keep], cov=cov[:, keep[:, None], keep],
             share=problem.sample.share, n=problem.sample.n_used, n_params=ram.n_counted, products=products,
             support=support, method=self.method, header_line=f"{self.title} · {self.header.line()}",
-            free=self._free, moments=moments_at,
+            free=self._free, moments=self.moments.of(keep),
         )  # fmt: skip
 
     def summary(self) -> Any:

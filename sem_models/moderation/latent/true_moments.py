@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sem_models.estimation.kernels import implied
-from sem_models.model.ram import Array, RamModel
+from sem_models.model.ram import Array, IntArray, RamModel
 from sem_models.moderation.latent.conditioning import Plan, make_plan, split
 from sem_models.moderation.latent.node_algebra import at_nodes
 from sem_models.moderation.latent.quadrature import Rule, gauss_hermite
@@ -34,6 +34,10 @@ class TrueMoments:
     plan: Plan
     rule: Rule
 
+    def of(self, places: IntArray) -> MomentsOf:
+        """The map to the moments of some of the variables."""
+        return MomentsOf(self, places)
+
     def __call__(self, free: Array) -> tuple[Array, Array]:
         """Mean (..., g, v) and covariance (..., g, v, v) at free rows (..., q)."""
         ram, plan, v = self.ram, self.plan, len(self.ram.variables)
@@ -51,6 +55,19 @@ class TrueMoments:
         cov = parts.base + parts.basis @ scatter @ np.swapaxes(parts.basis, -1, -2)
         mean = parts.mean + (parts.basis @ shift[..., None])[..., 0]
         return mean, 0.5 * (cov + np.swapaxes(cov, -1, -2))
+
+
+@dataclass(frozen=True, eq=False)
+class MomentsOf:
+    """The map from free rows to the moments of the variables at these places."""
+
+    every: TrueMoments
+    places: IntArray
+
+    def __call__(self, free: Array) -> tuple[Array, Array]:
+        """Mean (..., m) and covariance (..., m, m) at free rows (..., q)."""
+        mean, cov = self.every(free)
+        return mean[..., self.places], cov[..., self.places[:, None], self.places]
 
 
 def true_moments(ram: RamModel, products: Sequence[Product]) -> TrueMoments:

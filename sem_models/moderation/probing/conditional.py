@@ -174,10 +174,15 @@ class ConditionalEffects:
         return np.linspace(low, high, n)
 
     def origin(self, name: str) -> int | None:
-        """Row of the intercept of a latent variable's marker, which places it in scale points."""
-        rows = self.terms.table.rows
+        """Row of the intercept of a latent variable's marker, which places it in scale points.
+
+        None without a marker, and where that is ordered: its response has no points.
+        """
+        rows, ordered = self.terms.table.rows, self.terms.table.options.categories
         mine = [(i, r) for i, r in enumerate(rows) if r.block == self.group + 1]
         marker = next((r.rhs for _, r in mine if r.op == "=~" and r.lhs == name and r.fixed == 1.0), None)
+        if marker in ordered:
+            return None
         return next((i for i, r in mine if r.key == (marker, "~1", "")), None)
 
     def contrast(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -140,7 +141,7 @@ class EffectTerms:
             cov=solved.point.at.cov_all[:, keep[:, None], keep], share=solved.sample.share,
             n=solved.sample.n_used, n_params=solved.ram.n_counted, products=found, support=support,
             method="sem", header_line=fit.header.line(), free=solved.point.free,
-            moments=lambda free: _moments_at(solved, free, keep),
+            moments=partial(_moments_at, solved, keep),
             offset=_offsets(solved, found, mean),
             made_of=_made_of(solved, found),
             joint_cov=_joint(solved, found, names),
@@ -179,12 +180,17 @@ def _means(solved: Solved) -> Array:
     return eta
 
 
-def _moments_at(solved: Solved, free: Array, keep: IntArray) -> tuple[Array, Array]:
+def _moments_at(solved: Solved, keep: IntArray, free: Array) -> tuple[Array, Array]:
     """Means and covariances of the variables `keep` at other values of the free rows."""
     ram = solved.ram
     at = implied(*ram.matrices(free), ram.n_observed, ram.places.sources)
     mean = _means(solved)[:, keep] if not ram.has_means else at.eta[:, keep]
     return mean, at.cov_all[:, keep[:, None], keep]
+
+
+def _of_first(moments: Moments, q: int, free: Array) -> tuple[Array, Array]:
+    """The moments at the first q of the free rows, for a table that has more."""
+    return moments(free[:q])
 
 
 def _offsets(solved: Solved, products: Mapping[str, tuple[str, ...]], mean: Array) -> dict[str, Array]:
@@ -277,5 +283,5 @@ def _with_intercepts(terms: EffectTerms, solved: Solved) -> EffectTerms:
         terms, table=replace(table, rows=tuple(rows)), value=np.array(value), jacobian=jacobian,
         covariance=covariance,
         free=None if free is None else np.append(free, np.zeros(k * len(groups))),
-        moments=None if moments is None else lambda x: moments(x[:q]),
+        moments=None if moments is None else partial(_of_first, moments, q),
     )  # fmt: skip

@@ -207,6 +207,7 @@ def test_tables_tests_and_probing(result: AnswerModeration) -> None:
     assert measures["linear_df"] == 24
     slopes = result.simple_slopes("Y", "X", "Z")
     assert slopes["est"].is_monotonic_increasing
+    assert "scale points" not in result.charts.simple_slopes().to_json()
     assert "Thresholds" in str(result.summary())
     assert "adaptive" in str(result.summary())
     assert "<svg" not in result._repr_html_()
