@@ -176,10 +176,12 @@ def compare_treatment(
     return Treatment(first, second, items)
 
 
-def rated(spec: ModelSpec, frame: pd.DataFrame) -> tuple[str, ...]:
-    """The specification's rated items whose answers in the data are categories, 2 to 15 of them."""
+def rated(spec: ModelSpec, frame: pd.DataFrame, items: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The specification's rated items, or those among `items`, whose answers in the data are categories, 2 to
+    15 of them."""
+    measured = {i.id for c in spec.constructs for i in c.items if i.scale == "continuous"}
     found = []
-    for name in spec.rated_items:
+    for name in spec.rated_items if items is None else [i for i in items if i not in measured]:
         if name not in frame.columns:
             continue
         column = frame[name]

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 SECTIONS = ("screening", "measurement", "structure", "treatment", "moderation", "latent_moderation")
 TREATMENTS = ("continuous", "ordered")
+PARCELS = 2
+"""Means into which the ordered items of an interaction's constructs are gathered for their products."""
 OF_ORDERED = {"MLR": "WLSMV", "ML": "WLSMV", "fiml": "pairwise"}
 """What takes the place of the defaults for continuous items."""
 
@@ -204,9 +206,23 @@ class Study:
         if not self.interactions:
             raise SpecError("No interaction was named. Open the study with interactions='EDS:ACT'.")
         text = self.spec.syntax(interactions=self.interactions)
-        found = moderate(text, self.frame, method=self.method, **self.options)
+        found = moderate(text, self.frame, method=self.method, **self._interaction_options)
         assert isinstance(found, Moderation)
         return found
+
+    @property
+    def _interaction_options(self) -> dict[str, Any]:
+        """Options of latent interactions: of ordered items products take parcels, LMS the answers."""
+        from sem_models.findings.treatment import rated
+        from sem_models.moderation.moderate import PRODUCTS
+
+        if self.treat_as != "ordered":
+            return self.options
+        if self.method in PRODUCTS:
+            return {**self.options, "parcels": PARCELS}
+        items = rated(self.spec, self.frame, items_of(self.spec, self.interactions))
+        missing = "listwise" if self.missing == "listwise" else "fiml"
+        return {"estimator": "ML", "missing": missing, "ordered": items}
 
     @property
     def construct_names(self) -> dict[str, str]:

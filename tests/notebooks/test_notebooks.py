@@ -25,7 +25,7 @@ OWN_PARAMETERS = {
     "02_measure_and_structure": [*SHARED_PARAMETERS[:-1], "treat_as", "out"],
     "03_moderation_by_activity": [*SHARED_PARAMETERS[:-1], "treat_as", "out"],
     "04_latent_moderation": [
-        "data", "model", "schema", "interactions", "method", "estimator", "missing", "out",
+        "data", "model", "schema", "interactions", "method", "estimator", "missing", "treat_as", "out",
     ],
     "05_visits_and_calls": ["data", "model", "schema", "method", "estimator", "missing", "out"],
     "06_scorecard": ["data", "model", "schema", "method", "estimator", "missing", "out"],
@@ -237,13 +237,16 @@ def test_moderation_needs_a_moderator(tmp_path: Path) -> None:
         plan(FOLDER / "03_moderation_by_activity.ipynb", {"moderator": "None"}, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["02_measure_and_structure", "03_moderation_by_activity"])
+@pytest.mark.parametrize("name", [n for n, own in OWN_PARAMETERS.items() if "treat_as" in own])
 def test_items_may_be_treated_as_ordered(name: str, tmp_path: Path) -> None:
     given = {"model": "b2b_service_core", "treat_as": "ordered"}
     result = run(FOLDER / f"{name}.ipynb", given, tmp_path / "run", progress=False)
     text = result.notebook.read_text(encoding="utf-8")
     assert "WLSMV" in text
-    said = "As ordered, an answer is a category" if name.startswith("02") else "merged with their neighbors"
+    said = {
+        "02": "As ordered, an answer is a category", "03": "merged with their neighbors",
+        "04": "means of these items stand for them",
+    }[name[:2]]  # fmt: skip
     assert said in text
     with pytest.raises(SEMError, match="treat_as"):
         run(FOLDER / f"{name}.ipynb", {**given, "treat_as": "numbers"}, tmp_path / "other", progress=False)

@@ -57,7 +57,37 @@ def test_unknown_treatments_and_items_without_categories_are_refused() -> None:
         Study.open("example", model="b2b_service_core", treat_as="ordered", missing="two.stage")
 
 
-def test_interactions_of_ordered_items_are_refused_with_the_remedy() -> None:
+def test_interactions_of_ordered_items_take_parcels() -> None:
     study = Study.open("example", model="b2b_service_core", treat_as="ordered", interactions="EDS:ACT")
-    with pytest.raises(SpecError, match="continuous"):
+    section = study.latent_moderation()
+    assert "WLSMV" in section.header
+    assert any("means of these items stand for them" in s for s in section.sentences)
+
+
+SMALL = """
+EDS =~ eds1 + eds2 + eds3
+ACT =~ act1 + act2 + act3
+PV =~ pv1 + pv2 + pv3
+PV ~ EDS + ACT + EDS:ACT
+"""
+
+
+def test_lms_takes_the_answers_of_a_small_model_and_says_so() -> None:
+    study = Study.open(
+        "example", model=SMALL, schema="b2b_service", treat_as="ordered", interactions="EDS:ACT", method="lms"
+    )
+    section = study.latent_moderation()
+    assert any("constructs behind the answers" in s for s in section.sentences)
+    assert study.latent_result.header.missing == "fiml"
+    assert len(study.latent_result.estimates().query("op == '|'")["lhs"].unique()) == 9
+
+
+def test_other_methods_refuse_ordered_items_with_the_remedy() -> None:
+    study = Study.open("example", model=SMALL, treat_as="ordered", interactions="EDS:ACT", method="qml")
+    with pytest.raises(SpecError, match="lms"):
         study.latent_moderation()
+    whole = Study.open(
+        "example", model="b2b_service_core", treat_as="ordered", interactions="EDS:ACT", method="lms"
+    )
+    with pytest.raises(SpecError, match="5 at most"):
+        whole.latent_moderation()

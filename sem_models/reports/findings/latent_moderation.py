@@ -40,7 +40,7 @@ def section(study: Study) -> Section:
     regions = [f"{found.johnson_neyman(*_args(m)).sentence(names)}." for m in chosen]
     further = [f"{_index(i, names)}." for i in indirect]
     tested = [_tested(row, names) for row in tests.to_dict("records")]
-    sentences = [_spaced(s) for s in (*clear, *regions, *tested, *further)]
+    sentences = [_spaced(s) for s in (*clear, *regions, *tested, *further, *_treated(study, found))]
     return Section(
         "latent_moderation",
         f"Does it depend on {by}?",
@@ -50,6 +50,22 @@ def section(study: Study) -> Section:
         tables=_tables(study, found, chosen, tests, indirect),
         charts=_charts(study, found, chosen, indirect) if found.status.converged else {},
         cautions=cautions,
+    )
+
+
+def _treated(study: Study, found: Moderation) -> tuple[str, ...]:
+    """How ordered items entered, in words; nothing where they are continuous."""
+    if study.treat_as != "ordered":
+        return ()
+    if "parcels" in found.options:
+        gathered = dict.fromkeys(name.rsplit(".", 1)[0] for name in found.options["parcels"])
+        return (
+            f"Items are treated as ordered, but for those of {say.listing(gathered)}: products have no "
+            "thresholds, so means of these items stand for them, as numbers.",
+        )
+    return (
+        "Items are treated as ordered: slopes are those of the constructs behind the answers, in units of "
+        "the first item's unexplained spread.",
     )
 
 
