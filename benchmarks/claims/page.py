@@ -160,4 +160,6 @@ EXPLANATION = """## Reading it
 - Parts without a claimed direction (C10) are supported on either side: 5 % at the boundary.
 - A true claim is often undecided with this many customers: the more parts, and the smaller their effects,
   the less often all of them exclude zero in one sample. *Undecided* is not wrong; it says that the data do
-  not tell."""
+  not tell.
+- **C13** asks whether the survey has questions for the constructs: no draw can change its verdict, which is
+  supported with them and not testable without (`tests/findings/test_scorecard.py`)."""
