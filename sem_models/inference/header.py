@@ -16,6 +16,13 @@ METHODS = {
 """Treatments of missing answers in words."""
 
 
+PAIRWISE_ERRORS = (
+    "standard errors and χ² take pairwise moments as those of complete rows, as lavaan does, and are too "
+    "sure of them: use se='bootstrap' or missing='fiml'"
+)
+"""Said of continuous variables; those of ordered items know which rows answered a pair."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Convergence, stationarity and admissibility, each apart and with its reason."""

@@ -17,7 +17,7 @@ from sem_models.inference.compare import Wald, compare_fits, wald_test
 from sem_models.inference.effects import effects
 from sem_models.inference.fit_measures import Measures, fit_measures
 from sem_models.inference.frames import framed, labels
-from sem_models.inference.header import Header, Status
+from sem_models.inference.header import PAIRWISE_ERRORS, Header, Status
 from sem_models.inference.nested import Method
 from sem_models.inference.no_saturated import WHY as NO_SATURATED
 from sem_models.inference.solved import Solved
@@ -78,6 +78,8 @@ class Fit:
         if options.se == "bootstrap":
             notes = (*notes, self.solved.bootstrapped.line())
         notes += () if s.saturated else (NO_SATURATED,)
+        if options.missing == "pairwise" and options.se not in ("bootstrap", "none") and s.has_gaps:
+            notes += (PAIRWISE_ERRORS,)
         if s.ordinal is not None and any(s.ordinal.empty):
             notes += (s.ordinal.sparse(),)
         return Header(

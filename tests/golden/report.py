@@ -219,7 +219,9 @@ are.
   takes the Γ of pairwise moments there (1.129 where ours is 1.263, `hs_mar` with two factors), as if
   stage one had no error.
 - Pairwise moments under MLM: Γ as lavaan's, in which a missing product counts as no deviation. That
-  understates the errors of often missing items; FIML and two stages do not.
+  understates the errors of often missing items; FIML and two stages do not. Errors of ML take the
+  moments as those of complete rows: .73 of the estimates' spread at N = 600 with 15 % missing, where the
+  bootstrap's are 1.01 to 1.04. The header says so, and `se="bootstrap"` resamples rows.
 - `ml.x` conditions on the covariates by their observed-data likelihood at the EM moments; in the baseline
   model they keep their pairwise moments. Both are what reproduces v57.
 - Where few incomplete rows leave the saturated likelihood without a maximum, χ² and what is made of it are

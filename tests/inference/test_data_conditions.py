@@ -361,6 +361,14 @@ def test_fourth_moments_need_rows(data: pd.DataFrame) -> None:
         sm.fit(MODEL, data.head(36), estimator="WLS", group="grp")
 
 
+def test_errors_of_pairwise_moments_come_with_a_word_of_caution(holes: pd.DataFrame) -> None:
+    assert any("too sure" in note for note in sm.fit(MODEL, holes, missing="pairwise").header.notes)
+    complete = sm.fit(MODEL, holes.dropna(), missing="pairwise")
+    drawn = sm.fit(MODEL, holes, missing="pairwise", se="bootstrap", bootstrap=20, seed=1)
+    for fit in (complete, drawn):
+        assert not any("too sure" in note for note in fit.header.notes)
+
+
 def test_pairwise_moments_that_no_rows_could_have(data: pd.DataFrame) -> None:
     """Each covariance from other rows: together they may contradict one another."""
     odd = data.copy()
