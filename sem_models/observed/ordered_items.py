@@ -167,6 +167,9 @@ def coded(column: Any, name: str) -> tuple[Array, tuple[object, ...]]:
 def _numbers(column: pd.Series, name: str) -> tuple[Array, list[object]]:
     values = _as_numbers(column, name)
     answered = values[~np.isnan(values)]
+    if np.isinf(answered).any():
+        row = int(np.flatnonzero(np.isinf(values))[0]) + 1
+        raise DataError(f"'{name}' holds an infinite value in row {row}. Make it missing.")
     if (answered != np.rint(answered)).any():
         rows = np.flatnonzero(~np.isnan(values) & (values != np.round(values)))[:3] + 1
         raise DataError(

@@ -70,6 +70,8 @@ def moderate_latent(
                     f"{name}= is for method='lms': method='qml' integrates in closed form. Leave it out."
                 )
         return _by_quasi_likelihood(latent_problem(model, data, method=method, **options))
+    if isinstance(accuracy, bool) or not isinstance(accuracy, int | float) or not accuracy > 0:
+        raise SpecError(f"accuracy={accuracy!r} must be a number above 0, an error of the log-likelihood.")
     problem = latent_problem(model, data, method=method, **options)
     adaptive = adaptive if adaptive is not None else adaptive_quad
     if problem.ram.ordinal is not None:

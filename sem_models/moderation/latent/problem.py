@@ -14,9 +14,12 @@ from sem_models.errors import DataError, SpecError
 from sem_models.estimation.data_options import missing_method
 from sem_models.estimation.fit import solve
 from sem_models.estimation.information import Information
+from sem_models.estimation.kernels import implied
 from sem_models.estimation.options import Options, resolve
+from sem_models.estimation.ordinal_starts import ordinal_start
 from sem_models.estimation.units import row_units, variable_units
 from sem_models.inference.solved import Solved
+from sem_models.inference.standardized import row_values
 from sem_models.model.constraints import restrictions
 from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.syntax import Formula, Syntax, point_at
@@ -154,7 +157,7 @@ def latent_problem(
     moved = np.abs(ram.reduction[_product_rows(table, ram)]).sum(axis=0) > 1e-12
     return Problem(
         statement, statement.latent_products, table, ram, sample, resolved, linear,
-        _start(table, ram, linear), _units(table, ram, sample), moved, text,
+        _start(table, ram, linear, _values(linear)), _units(table, ram, sample), moved, text,
     )  # fmt: skip
 
 
@@ -181,8 +184,8 @@ def _of_answers(options: Mapping[str, Any], estimator: str) -> tuple[dict[str, A
             "out; standardized() is the same under both."
         )
     out = {**options, "parameterization": "theta"}
-    if str(estimator).upper() == "MLR":
-        out.setdefault("se", "robust.huber.white")
+    if str(estimator).upper() == "MLR" and out.get("se") in (None, "default"):
+        out["se"] = "robust.huber.white"
     return out, "MML"
 
 
@@ -311,10 +314,23 @@ def _product_rows(table: ParameterTable, ram: RamModel) -> Array:
     return np.array([table.rows[n].rhs in products for n in ram.row_of_free], dtype=bool)
 
 
-def _start(table: ParameterTable, ram: RamModel, linear: Solved) -> Array:
+def _values(linear: Solved) -> Array:
+    """Values of the linear model's rows to begin from: its estimates, of ordered items where they are proper.
+
+    WLSMV of answers with many gaps may end far from anything; its own start is then a better one.
+    """
+    if linear.ram.ordinal is None or (linear.status.converged and linear.status.admissible):
+        return linear.rows.value
+    ram = linear.ram
+    free = ram.free_values(ordinal_start(linear.table, ram, linear.sample))
+    at = implied(*ram.matrices(free), ram.n_observed, ram.places.sources)
+    return row_values(linear.table, ram, free, at).value
+
+
+def _start(table: ParameterTable, ram: RamModel, linear: Solved, values: Array) -> Array:
     sizes = row_units(table, variable_units(table, linear.sample.cov))
     known: dict[Any, float] = {}
-    for row, value in zip(linear.table.rows, linear.rows.value, strict=True):
+    for row, value in zip(linear.table.rows, values, strict=True):
         known[(row.key, row.block)] = float(value)
     free = np.zeros(ram.n_free)
     for x, number in enumerate(ram.row_of_free):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,7 +97,7 @@ class LatentModeration(Moderation):
         reasons = [] if converged else [outcome.value, *self._vanishing()]
         distance = float(np.sqrt(max(self.solution.decrement, 0.0)))
         stationary = distance < 1e-3
-        if not stationary:
+        if not stationary and np.isfinite(distance):
             reasons.append(
                 f"The gradient is not zero: the optimum is about {distance:.2g} standard errors away."
             )
@@ -421,20 +421,9 @@ class LatentModeration(Moderation):
 
     def _search_along(self, kept: Array, fixed: Array) -> LatentSolution:
         """The maximum on the plane params = fixed + kept @ x, for its value alone."""
-        along, solution = Along(self._searched, kept, fixed), self.solution
-        return solve_latent(
-            along, kept.T @ (solution.params - fixed), kept.T @ solution.information @ kept,
-            settled=self._settled(along), polish=False,
-        )  # fmt: skip
-
-    @property
-    def _searched(self) -> Likelihood:
-        """The likelihood that another search begins with."""
-        return self.likelihood
-
-    def _settled(self, along: Along) -> Callable[[Array], Likelihood | None] | None:
-        """What `solve_latent` asks for a better likelihood near the optimum; nothing here."""
-        return None
+        along, solution = Along(self.likelihood, kept, fixed), self.solution
+        start = kept.T @ (solution.params - fixed)
+        return solve_latent(along, start, kept.T @ solution.information @ kept, polish=False)
 
     def interaction_test(self) -> pd.DataFrame:
         """As `Moderation.interaction_test()`; scaled for MLR (Satorra, 2000)."""

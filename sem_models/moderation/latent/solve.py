@@ -46,15 +46,16 @@ def solve_latent(
     *,
     max_iterations: int = 500,
     settled: Callable[[Array], Likelihood | None] | None = None,
+    near: float = NEAR,
     polish: bool = True,
 ) -> LatentSolution:
     """Maximize from start (k,); metric (k, k) is a first guess of the information there.
 
     BFGS (Nocedal & Wright, 2006, eq. 6.19) with backtracking; the information is computed where the optimum
     is NEAR, and Newton steps with it end the search. Where it is not positive definite, or the search gets
-    stuck, a trust region on exact information takes over. `settled` is asked once the optimum is NEAR: it may
-    return a better likelihood to go on with. Without `polish` the search ends there, for its value alone, and
-    the information is the quasi-Newton one.
+    stuck, a trust region on exact information takes over. `settled` is asked once the optimum is `near`, in
+    standard errors: it may return a better likelihood to go on with. Without `polish` the search ends NEAR,
+    for its value alone, and the information is the quasi-Newton one.
     """
     first = likelihood.value_and_gradient(start)
     if first is None:
@@ -67,7 +68,7 @@ def solve_latent(
         if step is None:
             break
         decrement = float(step @ gradient)
-        if settled is not None and decrement < NEAR**2:
+        if settled is not None and decrement < near**2:
             better = settled(params)
             found = None if better is None else better.value_and_gradient(params)
             if better is None or found is None:

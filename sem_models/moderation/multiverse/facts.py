@@ -98,7 +98,7 @@ def _categories(values: Array, items: Sequence[str]) -> Fact:
     few = [i for i, count in zip(items, counts, strict=True) if count <= CATEGORIES]
     sentence = (
         f"{listing(few)} ha{'s' if len(few) == 1 else 've'} at most {CATEGORIES} answer categories: every "
-        "method here takes them as continuous, and coarse answers curve what they measure."
+        "method but lms with ordered= takes them as continuous, and coarse answers curve what they measure."
         if few
         else f"The predictors' items have at least {fewest} different answers."
     )

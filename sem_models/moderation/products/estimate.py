@@ -19,12 +19,12 @@ from sem_models.moderation.products.columns import Centering
 from sem_models.moderation.products.frame import SCOPES, Scope, product_frame
 from sem_models.moderation.products.model import ResidualCovariances, product_model, residual_covariances
 from sem_models.moderation.products.pairs import Matching, Measured, matching, measured_products
-from sem_models.moderation.products.parcels import Parcels, parceled
+from sem_models.moderation.products.parcels import Parcels, check_parcels, parceled
 from sem_models.moderation.products.result import ProductModeration
 from sem_models.moderation.statement import Statement, check_factors, labeled_text, read_statement
 from sem_models.observed.ordered_items import ordered_items
 from sem_models.observed.preparation import chosen_groups, standardized_columns
-from sem_models.observed.sample import group_labels
+from sem_models.observed.sample import group_labels, numeric_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +86,7 @@ def moderate_by_products(
         frame = standardized_columns(frame, statement.variables.observed, group)
         options["std_ov"] = False
     strengths = _strengths(statement, frame, missing) if how == "loading" else ()
+    strengths = tuple((item, abs(loading)) for item, loading in strengths)
     products, full = _built(
         text, method, how, bool(match_recycle), freed, bool(res_cov_across), resolved.table, labels, strengths
     )
@@ -112,10 +113,13 @@ def _parceled(
     statement: Statement, frame: pd.DataFrame, parcels: int, ordered: Any, missing: str
 ) -> tuple[Parcels, tuple[str, ...]]:
     """The model and data with parcels, and what stays ordered of the items beside them."""
+    parcels = check_parcels(statement, parcels)
     items = ordered_items(frame, statement.without_products, ordered)
     factors = list(dict.fromkeys(f for p in statement.latent_products for f in p.latent))
     inside = {item for f in factors for item in statement.items_of(f)}
     numbers = frame.copy(deep=False)
+    for name in sorted((inside & set(frame.columns)) - set(items.codes)):
+        numbers[name] = numeric_columns(frame, [name])[:, 0]
     for name in inside & set(items.codes):
         labels = np.array(items.labels[name], dtype=object)
         scored = all(isinstance(v, int | float) for v in labels)
@@ -152,7 +156,7 @@ def _built(
 
 
 def _strengths(statement: Statement, frame: pd.DataFrame, missing: str) -> tuple[tuple[str, float], ...]:
-    """Standardized loadings of the factors' items, from their measurement model alone.
+    """Standardized loadings of the factors' items, with their signs, from their measurement model alone.
 
     Empty where two items of a single factor have none.
     """
@@ -163,7 +167,7 @@ def _strengths(statement: Statement, frame: pd.DataFrame, missing: str) -> tuple
     lines = [f"{f} =~ {' + '.join(items[f])}" for f in factors if items[f]]
     found = fit("\n".join(lines), frame, missing=missing).estimates()
     loadings = found[found["op"] == "=~"]
-    return tuple(zip(loadings["rhs"], loadings["std_all"].abs(), strict=True))
+    return tuple(zip(loadings["rhs"], loadings["std_all"], strict=True))
 
 
 def _ordered(statement: Statement, frame: pd.DataFrame, ordered: Any) -> tuple[tuple[str, int], ...]:

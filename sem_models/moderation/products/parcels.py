@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sem_models.errors import DataError, SpecError
 from sem_models.model.syntax import Formula, to_text
 from sem_models.moderation.statement import Statement
@@ -48,12 +50,21 @@ def parceled(
     """
     import pandas as pd
 
-    if isinstance(per_factor, bool) or not isinstance(per_factor, int) or per_factor < FEWEST:
-        raise SpecError(f"parcels={per_factor!r} must be a whole number of {FEWEST} or more.")
     factors = list(dict.fromkeys(f for p in statement.latent_products for f in p.latent))
     of: dict[str, tuple[str, ...]] = {}
     for factor in factors:
         items = statement.items_of(factor)
+        if not items:
+            raise SpecError(
+                f"parcels={per_factor}: '{factor}' is measured by latent variables, which have no means. "
+                "Leave out parcels=, or use method='lms'."
+            )
+        reversed_items = [item for item in items if strengths.get(item, 1.0) < 0]
+        if reversed_items:
+            raise SpecError(
+                f"'{reversed_items[0]}' loads negatively on '{factor}': in a mean with the others it would "
+                "cancel them. Reverse its answers first."
+            )
         if len(items) < per_factor:
             raise SpecError(
                 f"parcels={per_factor}: '{factor}' has {len(items)} items, one a parcel at most. Give fewer "
@@ -61,6 +72,13 @@ def parceled(
             )
         for k, own in enumerate(_dealt(items, per_factor, strengths)):
             of[f"{factor}.p{k + 1}"] = own
+    every = [item for own in of.values() for item in own]
+    shared = [item for item in dict.fromkeys(every) if every.count(item) > 1]
+    if shared:
+        raise SpecError(
+            f"'{shared[0]}' measures two factors of the products, and a parcel belongs to one. Leave out one "
+            "of its loadings, or parcels=."
+        )
     _refuse_more(statement, {item for own in of.values() for item in own}, factors)
     clash = [name for name in of if name in numbers.columns]
     if clash:
@@ -70,9 +88,21 @@ def parceled(
     return Parcels(_text(statement, of, factors), frame, of)
 
 
+def check_parcels(statement: Statement, per_factor: object) -> int:
+    """The number of parcels; SpecError for what is none, and where no factor of a product is latent."""
+    whole = isinstance(per_factor, int | np.integer) and not isinstance(per_factor, bool)
+    if not whole or int(per_factor) < FEWEST:  # type: ignore[call-overload]
+        raise SpecError(f"parcels={per_factor!r} must be a whole number of {FEWEST} or more.")
+    if not statement.latent_products:
+        raise SpecError(
+            "parcels=: no product has a latent factor whose items could be gathered. Leave it out."
+        )
+    return int(per_factor)  # type: ignore[call-overload]
+
+
 def _dealt(items: Sequence[str], n: int, strengths: Mapping[str, float]) -> list[tuple[str, ...]]:
     """Items in n parts: there and back again, from the strongest on."""
-    ranked = sorted(items, key=lambda item: -strengths.get(item, 0.0))
+    ranked = sorted(items, key=lambda item: -abs(strengths.get(item, 0.0)))
     parts: list[list[str]] = [[] for _ in range(n)]
     for item, k in zip(ranked, cycle([*range(n), *reversed(range(n))]), strict=False):
         parts[k].append(item)

@@ -240,6 +240,31 @@ def test_ordered_types_need_no_option(data: pd.DataFrame) -> None:
     assert lms(SMALL, typed, ordered=()).loglik == pytest.approx(lms(SMALL, data).loglik, abs=1e-9)
 
 
+@pytest.mark.parametrize("shift", [5.0, 30.0])
+def test_where_an_observed_moderator_has_its_zero_does_not_matter(data: pd.DataFrame, shift: float) -> None:
+    text = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\nY ~ X + w + X:w"
+    plain, moved = lms(text, data), lms(text, data.assign(w=data["w"] + shift))
+    assert moved.status.converged
+    assert moved.loglik == pytest.approx(plain.loglik, abs=2e-3)
+
+
+def test_many_gaps_end_in_the_optimum_or_say_that_they_do_not() -> None:
+    frame = draw(250, 5, categories=3)
+    answers = frame[ORDERED].astype(float)
+    frame[ORDERED] = answers.mask(np.random.default_rng(1).random(answers.shape) < 0.3)
+    found = lms(SMALL, frame, missing="fiml")
+    linear = sm.fit(SMALL.replace(" + X:X", ""), frame, ordered=True, estimator="MML", missing="fiml")
+    if found.status.converged:
+        assert found.loglik > linear.solved.logl - 0.1
+    assert abs(found.loglik - linear.solved.logl) < 5.0
+    test = found.interaction_test().iloc[0]
+    assert not test["converged"] or test["chisq_diff"] > -0.2
+
+
+def test_robust_errors_are_the_default_of_mlr(data: pd.DataFrame) -> None:
+    assert lms(SMALL, data, estimator="MLR", se="default").options["se"] == "robust.huber.white"
+
+
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [
@@ -248,6 +273,8 @@ def test_ordered_types_need_no_option(data: pd.DataFrame) -> None:
         (MODEL + "\nY ~~ 0*Y", {}, ["'Y'", "is 0", "Free it"]),
         (MODEL, {"nodes": 2}, ["nodes=2", "from 3 to 40"]),
         (MODEL, {"nodes": 41}, ["nodes=41"]),
+        (MODEL, {"accuracy": None}, ["accuracy=None"]),
+        (SMALL + "\nx1 | 2*t1 + 1*t2", {}, ["out of order"]),
         (MODEL, {"adaptive": False}, ["adaptive=False", "Leave it out"]),
         (MODEL, {"parameterization": "delta"}, ["parameterization='delta'", "theta"]),
         (MODEL + "\nY ~ w", {"fixed_x": False}, ["fixed_x=False"]),

@@ -83,6 +83,11 @@ def test_a_parcel_is_missing_where_an_item_is(data: pd.DataFrame) -> None:
     assert fitted(holes, missing="fiml", estimator="MLR").status.converged
 
 
+def test_reversed_items_are_named(data: pd.DataFrame) -> None:
+    with pytest.raises(SpecError, match="'x2' loads negatively on 'X'"):
+        fitted(data.assign(x2=6 - data["x2"]))
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "options", "error", "words"),
     [
@@ -92,6 +97,9 @@ def test_a_parcel_is_missing_where_an_item_is(data: pd.DataFrame) -> None:
         (MODEL + "x1 ~~ x2", {}, {}, SpecError, "'x1', of which the model says more"),
         (MODEL.replace("x2", "a*x2"), {}, {}, SpecError, "a modifier"),
         (MODEL, {"X.p1": 1.0}, {}, DataError, "'X.p1'"),
+        (MODEL.replace("z4", "z4 + x1"), {}, {}, SpecError, "'x1' measures two factors"),
+        (MODEL.replace("X + Z + X:Z", "w + v + w:v"), {"w": 1.0, "v": 2.0}, {}, SpecError, "no product has"),
+        (MODEL, {"x2": "much"}, {}, DataError, "'x2' holds text"),
         (MODEL, {}, {"method": "rapi"}, SpecError, "parcels"),
     ],
 )

@@ -58,6 +58,16 @@ class Equations:
         products = [base[..., list(own)].prod(axis=-1)[..., None] for own in self.factors]
         return np.concatenate([base, *products], axis=-1)
 
+    def product_slopes(self, eta: Array, covariates: Array) -> Array:
+        """∂ products / ∂ latent variables (n, p, l) at one point a row, eta (n, l)."""
+        base = np.concatenate([eta, covariates], axis=1)
+        out = np.zeros((len(eta), len(self.factors), eta.shape[1]))
+        for k, own in enumerate(self.factors):
+            for i, factor in enumerate(own):
+                if factor < eta.shape[1]:
+                    out[:, k, factor] += base[:, [*own[:i], *own[i + 1 :]]].prod(axis=1)
+        return out
+
 
 @dataclass(frozen=True, slots=True)
 class Values:

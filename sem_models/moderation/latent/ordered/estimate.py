@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sem_models.errors import SpecError
+from sem_models.estimation.optimizer import Outcome
 from sem_models.model.ram import Array, RamModel
+from sem_models.moderation.latent.likelihood import Likelihood
 from sem_models.moderation.latent.ordered.equations import OTHER_WAY, Equations, equations_of, values_of
-from sem_models.moderation.latent.ordered.likelihood import AnswerLikelihood, answer_likelihood
+from sem_models.moderation.latent.ordered.likelihood import COARSE, AnswerLikelihood, answer_likelihood
 from sem_models.moderation.latent.ordered.nodes import PER_DIMENSION
 from sem_models.moderation.latent.ordered.responses import Responses, responses_of
-from sem_models.moderation.latent.ordered.result import COARSE, AnswerModeration, Placing
+from sem_models.moderation.latent.ordered.result import AnswerModeration
+from sem_models.moderation.latent.ordered.search import search
 from sem_models.moderation.latent.problem import Problem
-from sem_models.moderation.latent.solve import solve_latent
 from sem_models.moderation.latent.true_moments import true_moments
 from sem_models.observed.sample import Sample
 
@@ -20,6 +24,8 @@ FEWEST, MOST = 3, 40
 """Nodes for each latent variable."""
 LARGEST = 20_000_000
 """Rows × nodes beyond which a search would take hours."""
+HOPELESS = 1.0
+"""Error of the log-likelihood beyond which a solution is none."""
 FINER = {1: 8, 2: 4}
 """Nodes more for each of one or two latent variables that the error is measured with; 2 for each of more."""
 
@@ -42,24 +48,23 @@ def by_answers(
     start = _start(problem, equations)
     rows = rows_of(problem.sample, ram)
     likelihood = answer_likelihood(ram, equations, rows, start, min(COARSE, per_dimension))
-    placing = Placing(likelihood, per_dimension)
-    solution = solve_latent(
-        likelihood, start, _metric(likelihood, start), max_iterations=problem.options.max_iterations,
-        settled=placing,
-    )  # fmt: skip
-    found = placing.likelihood
-    bound = error_bound(found, solution.params)
+    found = search(likelihood, start, _metric, per_dimension, max_iterations=problem.options.max_iterations)
+    solution, bound = found.solution, error_bound(found.likelihood, found.solution.params)
+    caution = ""
+    if not bound <= accuracy:
+        caution = (
+            f"{per_dimension} nodes integrate the log-likelihood only to about {bound:.2g}, more than "
+            f"accuracy={accuracy:g}. Give more by nodes=."
+        )
+    if not bound <= HOPELESS:
+        solution = replace(solution, outcome=Outcome.STUCK)
     settings = {
-        "nodes": per_dimension, "quadrature": "adaptive Gauss–Hermite",
+        "nodes": found.likelihood.per_dimension, "quadrature": "adaptive Gauss–Hermite",
         "moderators": tuple(ram.variables[i] for i in equations.latent), "accuracy": accuracy,
     }  # fmt: skip
-    caution = (
-        f"{per_dimension} nodes integrate the log-likelihood only to about {bound:.2g}, more than "
-        f"accuracy={accuracy:g}. Give more by nodes=."
-        if bound > accuracy
-        else ""
+    return AnswerModeration(
+        problem, found.likelihood, solution, "lms", settings, bound, (caution,) if caution else ()
     )
-    return AnswerModeration(problem, found, solution, "lms", settings, bound, (caution,) if caution else ())
 
 
 def rows_of(sample: Sample, ram: RamModel) -> tuple[Responses, ...]:
@@ -93,9 +98,9 @@ def _per_dimension(problem: Problem, equations: Equations, nodes: int | None, ad
             f"most, and this model has {n_latent} ({names}). Leave out constructs that neither moderate nor "
             f"are moderated. {OTHER_WAY} to keep them all."
         )
-    if nodes is not None and not (isinstance(nodes, int) and FEWEST <= nodes <= MOST):
+    if nodes is not None and not (isinstance(nodes, int | np.integer) and FEWEST <= nodes <= MOST):
         raise SpecError(f"nodes={nodes!r} must be a whole number from {FEWEST} to {MOST}.")
-    size = nodes or PER_DIMENSION[n_latent]
+    size = int(nodes) if nodes is not None else PER_DIMENSION[n_latent]
     if problem.sample.n_used * size**n_latent > LARGEST:
         raise SpecError(
             f"{size} nodes for each of {n_latent} latent variables are too many for "
@@ -111,13 +116,14 @@ def _start(problem: Problem, equations: Equations) -> Array:
     if values_of(equations, problem.ram, start) is not None:
         return start
     raise SpecError(
-        "The model without the products has no admissible solution by WLSMV to start from: a variance is "
-        "negative, or a correlation beyond ±1. Look at sm.fit of that model (ordered=…), and drop or merge "
-        "what causes it."
+        "There is no admissible point to start from: thresholds that are out of order, a response without a "
+        "residual variance (a latent variable that is one continuous column: use the column itself), or "
+        "latent variables whose covariances are not positive definite. Look at sm.fit of the model without "
+        "its products (ordered=…), and at the values the model fixes."
     )
 
 
-def _metric(likelihood: AnswerLikelihood, start: Array) -> Array:
+def _metric(likelihood: Likelihood, start: Array) -> Array:
     """The observed information at the start, or where that is not positive definite the scores' products."""
     exact = likelihood.information(start)
     if np.isfinite(exact).all() and np.linalg.eigvalsh(exact)[0] > 0:

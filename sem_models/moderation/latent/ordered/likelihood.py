@@ -21,15 +21,15 @@ from sem_models.moderation.latent.ordered.derivatives import (
     structural_curvature,
 )
 from sem_models.moderation.latent.ordered.equations import Equations, Values, values_of
-from sem_models.moderation.latent.ordered.nodes import Nodes, modes, nodes_at
+from sem_models.moderation.latent.ordered.nodes import Nodes, modes, nodes_at_modes, nodes_at_moments
 from sem_models.moderation.latent.ordered.responses import Given, Responses, given
 
 AT_ONCE = 100_000
 """Rows × nodes × responses evaluated in one array."""
+COARSE = 5
+"""Nodes for each latent variable that a search begins with and posterior moments are taken from."""
 SHOWN_AFTER = 2.0
 """Seconds before a progress bar appears."""
-AGAIN = 1
-"""Rounds of placing the nodes at the posterior moments they themselves give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,32 +139,38 @@ class AnswerLikelihood:
 
     # ------------------------------------------------------------------ nodes
 
-    def posterior_moments(self, params: Array) -> list[tuple[Array, Array]]:
-        """Posterior means (n, l) and covariances (n, l, l) of the rows' latent variables, by group."""
-        values = values_of(self.equations, self.ram, params)
-        assert values is not None
-        m = len(self.equations.latent)
-        means: list[list[Array]] = [[] for _ in self.rows]
-        covs: list[list[Array]] = [[] for _ in self.rows]
-        for g, chosen in self._pieces(values):
-            piece = self._piece(values[g], g, chosen)
-            eta = piece.z[..., :m]
-            mean = (piece.posterior[:, None, :] @ eta)[:, 0]
-            away = eta - mean[:, None]
-            means[g].append(mean)
-            covs[g].append(np.swapaxes(away * piece.posterior[..., None], 1, 2) @ away)
-        return [(np.concatenate(m), np.concatenate(c)) for m, c in zip(means, covs, strict=True)]
+    def followed(self, params: Array) -> AnswerLikelihood:
+        """The same likelihood on as many nodes around the rows' posterior modes at params.
 
-    def at_moments(self, moments: list[tuple[Array, Array]], per_dimension: int) -> AnswerLikelihood:
-        nodes = tuple(nodes_at(mean, cov, per_dimension) for mean, cov in moments)
-        return replace(self, nodes=nodes, per_dimension=per_dimension)
+        They stay where the model is not admissible or has no posterior modes.
+        """
+        values = values_of(self.equations, self.ram, params)
+        if values is None:
+            return self
+        try:
+            nodes = tuple(
+                nodes_at_modes(*modes(self.equations, own, rows, old.center), self.per_dimension)
+                for own, rows, old in zip(values, self.rows, self.nodes, strict=True)
+            )
+        except np.linalg.LinAlgError:
+            return self
+        return replace(self, nodes=nodes)
 
     def adapted(self, params: Array, per_dimension: int | None = None) -> AnswerLikelihood:
-        """The same likelihood on nodes that stand where the rows are at params."""
-        out, size = self, per_dimension or self.per_dimension
-        for _ in range(AGAIN):
-            out = out.at_moments(out.posterior_moments(params), size)
-        return out
+        """The same likelihood on nodes at the rows' posterior means and covariances at params."""
+        size = per_dimension or self.per_dimension
+        coarse = replace(self, per_dimension=min(COARSE, size)).followed(params)
+        values = values_of(self.equations, self.ram, params)
+        if values is None or coarse.nodes is self.nodes:
+            return self
+        posterior: list[list[Array]] = [[] for _ in self.rows]
+        for g, chosen in coarse._pieces(values):
+            posterior[g].append(coarse._piece(values[g], g, chosen).posterior)
+        nodes = tuple(
+            nodes_at_moments(old, np.concatenate(own), coarse.per_dimension, size)
+            for old, own in zip(coarse.nodes, posterior, strict=True)
+        )
+        return replace(self, nodes=nodes, per_dimension=size)
 
 
 def answer_likelihood(
@@ -173,6 +179,8 @@ def answer_likelihood(
     """The likelihood on nodes placed at the rows' posterior at start (k,)."""
     values = values_of(equations, ram, start)
     assert values is not None
-    moments = [modes(equations, own, part) for own, part in zip(values, rows, strict=True)]
-    nodes = tuple(nodes_at(mean, cov, per_dimension) for mean, cov in moments)
-    return AnswerLikelihood(ram, equations, rows, nodes, per_dimension).adapted(start)
+    nodes = tuple(
+        nodes_at_modes(*modes(equations, own, part), per_dimension)
+        for own, part in zip(values, rows, strict=True)
+    )  # fmt: skip
+    return AnswerLikelihood(ram, equations, rows, nodes, per_dimension)

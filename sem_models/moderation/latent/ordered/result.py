@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,43 +10,10 @@ import pandas as pd
 
 from sem_models.estimation.optimizer import Outcome
 from sem_models.model.ram import Array
-from sem_models.moderation.latent.likelihood import Likelihood
-from sem_models.moderation.latent.ordered.likelihood import AnswerLikelihood
-from sem_models.moderation.latent.result import Along, LatentModeration
+from sem_models.moderation.latent.ordered.likelihood import COARSE, AnswerLikelihood
+from sem_models.moderation.latent.ordered.search import search
+from sem_models.moderation.latent.result import LatentModeration
 from sem_models.moderation.latent.solve import LatentSolution
-
-COARSE = 5
-"""Nodes for each latent variable that a search begins with."""
-TURNS = 3
-"""How often nodes are placed anew during one search."""
-STILL = 1e-5
-"""Change of the log-likelihood by placing the nodes anew below which they stay."""
-
-
-@dataclass
-class Placing:
-    """Each time a search comes near its end, puts the nodes in force where the rows are.
-
-    The first time there become as many as asked for: the way to the optimum is gone on a coarse grid.
-    """
-
-    likelihood: AnswerLikelihood
-    per_dimension: int
-    turns: int = 0
-
-    def __call__(self, params: Array) -> AnswerLikelihood | None:
-        if self.turns == TURNS:
-            return None
-        self.turns += 1
-        again = self.likelihood.adapted(params, self.per_dimension)
-        if self.likelihood.per_dimension != self.per_dimension:
-            self.likelihood = again
-            return again
-        before, after = self.likelihood.value(params), again.value(params)
-        if before is None or after is None or abs(after - before) < STILL:
-            return None
-        self.likelihood = again
-        return again
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,27 +37,21 @@ class AnswerModeration(LatentModeration):
 
     @cached_property
     def linear_loglik(self) -> float:
-        return self._without.value
+        return self._without.value if self._linear_converged else float("nan")
 
     @property
     def _linear_converged(self) -> bool:
         return self._without.outcome is Outcome.CONVERGED
 
-    @cached_property
-    def _searched(self) -> AnswerLikelihood:
-        """The likelihood that another search begins with."""
+    def _search_along(self, kept: Array, fixed: Array) -> LatentSolution:
+        """The maximum on the plane params = fixed + kept @ x, for its value alone."""
         assert isinstance(self.likelihood, AnswerLikelihood)
-        return self.likelihood.adapted(self.solution.params, min(COARSE, self.settings["nodes"]))
-
-    def _settled(self, along: Along) -> Callable[[Array], Likelihood | None]:
-        assert isinstance(along.likelihood, AnswerLikelihood)
-        placing = Placing(along.likelihood, self.settings["nodes"])
-
-        def settled(params: Array) -> Likelihood | None:
-            again = placing(along.fixed + along.kept @ params)
-            return None if again is None else Along(again, along.kept, along.fixed)
-
-        return settled
+        information, size = kept.T @ self.solution.information @ kept, self.settings["nodes"]
+        begin = self.likelihood.adapted(self.solution.params, min(COARSE, size))
+        return search(
+            begin, kept.T @ (self.solution.params - fixed), lambda *_: information, size,
+            kept=kept, fixed=fixed, polish=False,
+        ).solution  # fmt: skip
 
     def measures(self) -> pd.Series:
         """As LatentModeration's; linear_chisq to linear_rmsea are the scaled ones of WLSMV."""
