@@ -24,6 +24,9 @@ from sem_models.model.table import ParameterTable
 
 Metric = Literal["std_all", "std_lv", "std_nox"]
 
+CANCELLED = 1e-14
+"""Share of its parts up to which a sum of derivatives is rounding error."""
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -149,11 +152,17 @@ def standardize(
         of_items = np.flatnonzero(lines.derived)
         jacobian = jacobian.copy()
         jacobian[of_items] = d_residual[lines.group[of_items], lines.where[0, of_items]]
-    jacobian = np.asarray(jacobian * factor[:, None] + value[:, None] * relative)
+    jacobian = _sum(jacobian * factor[:, None], value[:, None] * relative)
     if metric != "std_lv":
         value = np.where(lines.scaling, 1.0, value)
         jacobian[lines.scaling] = 0.0
     return Values(value, jacobian)
+
+
+def _sum(own: Array, of_scale: Array) -> Array:
+    """Sum of two parts of derivatives, zero where they cancel: a total variance is 1 in its own units."""
+    total = own + of_scale
+    return np.where(np.abs(total) < CANCELLED * (np.abs(own) + np.abs(of_scale)), 0.0, total)
 
 
 def standardized_values(
