@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgesv, dpotrf, dsyevd, dtrtri
+from scipy.linalg.lapack import dgesv, dpotrf, dtrtri
 
 Array = NDArray[np.float64]
 
@@ -54,9 +54,11 @@ def positive_inverse(matrices: Array) -> tuple[Array, Array]:
     return out, np.array(log_det).reshape(matrices.shape[:-2])
 
 
-def smallest_eigenvalue(symmetric: Array) -> float:
-    """Of one symmetric matrix (m, m). Raises numpy.linalg.LinAlgError where none are found (NaN)."""
-    values, _, failed = dsyevd(symmetric, compute_v=0)
-    if failed:
-        raise np.linalg.LinAlgError("Eigenvalues did not converge")
-    return float(values[0])
+def in_units(symmetric: Array, units: Array) -> Array:
+    """A matrix (m, m) of variables measured in these units (m,)."""
+    return symmetric / (units[:, None] * units)
+
+
+def is_positive(symmetric: Array) -> bool:
+    """Whether a matrix (m, m) is positive definite."""
+    return not dpotrf(symmetric, clean=0)[1]

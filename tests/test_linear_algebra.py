@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sem_models.linear_algebra import FEW, inverse, positive_inverse, smallest_eigenvalue
+from sem_models.linear_algebra import FEW, in_units, inverse, is_positive, positive_inverse
 
 MANY = FEW + 3
 ROUNDING = 1e-12
@@ -51,6 +51,13 @@ def test_no_variables_at_all() -> None:
     assert inverse(np.zeros((1, 0, 0))).shape == (1, 0, 0)
 
 
-def test_smallest_eigenvalue() -> None:
+def test_is_positive() -> None:
     matrix = positive(1)[0]
-    assert smallest_eigenvalue(matrix) == pytest.approx(np.linalg.eigvalsh(matrix)[0], rel=ROUNDING)
+    smallest = np.linalg.eigvalsh(matrix)[0] * np.eye(len(matrix))
+    assert is_positive(matrix - (1 - 1e-9) * smallest)
+    assert not is_positive(matrix - (1 + 1e-9) * smallest)
+
+
+def test_in_units_of_standard_deviations() -> None:
+    correlations = in_units(positive(1)[0], np.sqrt(positive(1)[0].diagonal()))
+    np.testing.assert_allclose(correlations.diagonal(), 1.0, rtol=ROUNDING)
