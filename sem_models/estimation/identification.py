@@ -12,6 +12,7 @@ from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.remedies import remedy
 from sem_models.estimation.units import param_units
+from sem_models.linear_algebra import in_units
 from sem_models.model.constraints import Restrictions
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
@@ -98,12 +99,12 @@ def flat_at_random_points(
 
 def _full_rank(information: Array) -> bool:
     """Whether the information is safely positive definite in its own scale, by its Cholesky pivots."""
-    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
+    scale = np.sqrt(np.maximum(information.diagonal(), 0.0))
     if (scale < 1e-150).any():
         return False
     if not len(information):
         return True
-    chol, failed = dpotrf(information / np.outer(scale, scale))
+    chol, failed = dpotrf(in_units(information, scale))
     return not failed and bool(chol.diagonal().min() > CLEAR_PIVOT)
 
 
@@ -133,7 +134,7 @@ def _flat_directions(objective: Objective, params: Array, held: Restrictions | N
     if point is None:
         return None
     information = objective.information(point) + _pinned(objective, params, held)
-    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
+    scale = np.sqrt(np.maximum(information.diagonal(), 0.0))
     silent = scale < 1e-150
     scale = np.where(silent, 1.0, scale)
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from sem_models.linear_algebra import in_units
 from sem_models.model.ram import Array
 
 
@@ -144,21 +145,21 @@ def minimize(
 def _newton_solver(hessian: Array) -> Callable[[Array], Array] | None:
     """H⁻¹ as a function of the gradient; None where H is not positive definite."""
     scale = _scale(hessian)
-    chol, failed = dpotrf(hessian / np.outer(scale, scale))
+    chol, failed = dpotrf(in_units(hessian, scale))
     if failed:
         return None
     return lambda gradient: dpotrs(chol, gradient / scale)[0] / scale
 
 
 def _scale(curvature: Array) -> Array:
-    scale = np.sqrt(np.abs(np.diagonal(curvature)))
-    return np.where(scale > 0, scale, 1.0)
+    scale = np.sqrt(np.abs(curvature.diagonal()))
+    return scale if scale.all() else np.where(scale > 0, scale, 1.0)
 
 
 def _solve(information: Array, gradient: Array) -> Array:
     """(I + ridge)⁻¹ g in the scale of I's own diagonal."""
     scale = _scale(information)
-    scaled = information / np.outer(scale, scale)
+    scaled = in_units(information, scale)
     ridge = 0.0
     while True:
         chol, failed = dpotrf(scaled + ridge * np.eye(len(scaled)) if ridge else scaled)
@@ -197,7 +198,7 @@ def _trust_region(
     for iteration in range(begun + 1, last + 1):
         hessian = objective.hessian(point)
         scale = _scale(objective.information(point))
-        values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
+        values, vectors = np.linalg.eigh(in_units(hessian, scale))
         slope = vectors.T @ (gradient / scale)
         if values[0] > 0:
             decrement = float(slope @ (slope / values))
@@ -252,4 +253,4 @@ def _gave_up(hessian: Array) -> Outcome:
 
 def _smallest(hessian: Array) -> float:
     scale = _scale(hessian)
-    return float(np.linalg.eigvalsh(hessian / np.outer(scale, scale))[0])
+    return float(np.linalg.eigvalsh(in_units(hessian, scale))[0])

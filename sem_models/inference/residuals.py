@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def root_mean_squares(
     squares = float(np.vdot(residuals.cov, residuals.cov)) + (of_diagonal if diagonal else -of_diagonal)
     total = 0.5 * max(squares, 0.0)
     count = p * (p + 1) // 2 if diagonal else p * (p - 1) // 2
-    only = float(np.sqrt(total / count)) if count else 0.0
+    only = sqrt(total / count) if count else 0.0
     if not means:
         return only, only
-    return float(np.sqrt((total + float(residuals.mean @ residuals.mean)) / (count + p))), only
+    return sqrt((total + float(residuals.mean @ residuals.mean)) / (count + p)), only

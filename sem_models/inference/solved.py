@@ -235,6 +235,13 @@ class Solved:
         variance = np.where(np.abs(variance) < ROUNDING * largest**2, 0.0, variance)
         return np.sqrt(np.where(variance < 0, np.nan, variance))
 
+    def row_errors(self) -> Array:
+        """Standard errors of the table's rows: 0 of fixed ones, NaN of all where none exist."""
+        variance = self.covariance.free.diagonal()
+        out = np.full(len(self.table.rows), 0.0 * variance.sum())
+        out[self.ram.row_of_free] = np.sqrt(np.where(variance < 0, np.nan, variance))
+        return out
+
     @cached_property
     def status(self) -> Status:
         outcome = self.solution.outcome

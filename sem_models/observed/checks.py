@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sem_models.errors import DataError
-from sem_models.linear_algebra import positive_inverse
+from sem_models.linear_algebra import in_units, positive_inverse
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.patterns import BoolArray
 
@@ -132,8 +132,7 @@ def _dependency(cov: Array) -> tuple[float, IntArray]:
     nothing = np.zeros(0, dtype=np.intp)
     if not len(cov):
         return 1.0, nothing
-    scale = np.sqrt(np.diagonal(cov))
-    correlation = cov / np.outer(scale, scale)
+    correlation = in_units(cov, np.sqrt(cov.diagonal()))
     if _clearly_positive(correlation):
         return 1.0, nothing
     values, vectors = np.linalg.eigh(correlation)
@@ -144,7 +143,7 @@ def _dependency(cov: Array) -> tuple[float, IntArray]:
 def _clearly_positive(correlation: Array) -> bool:
     """A cheap sufficient test: the sum of the inverse eigenvalues, the trace of the inverse, is small."""
     try:
-        return bool(np.trace(positive_inverse(correlation)[0]) < 1e6)
+        return bool(positive_inverse(correlation)[0].trace() < 1e6)
     except np.linalg.LinAlgError:
         return False
 
