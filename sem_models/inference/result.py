@@ -97,8 +97,11 @@ class Fit:
         """
         solved = self.solved
         rows, defined = solved.rows, solved.defined(solved.rows)
-        errors = np.append(solved.row_errors(), solved.errors_of(defined.jacobian))
-        columns = _inference(np.append(rows.value, defined.value), errors, "est", level=_checked(level))
+        value, errors = rows.value, solved.row_errors()
+        if len(defined.value):
+            value = np.append(value, defined.value)
+            errors = np.append(errors, solved.errors_of(defined.jacobian))
+        columns = _inference(value, errors, "est", level=_checked(level))
         if solved.options.se == "bootstrap":  # lavaan's default too: percentile limits
             drawn = solved.bootstrapped.estimates(level=level)
             columns.update(ci_lower=drawn["ci_lower"].to_numpy(), ci_upper=drawn["ci_upper"].to_numpy())

@@ -221,7 +221,8 @@ class Solved:
 
     def standardized_values(self, *metrics: Metric) -> list[Array]:
         """Rows of the table, then the defined parameters, in each metric; without derivatives."""
-        found = standardized_values(self.table, self.ram, self.point.free, self.point.at, metrics)
+        raw = self.rows.value
+        found = standardized_values(self.table, self.ram, self.point.free, self.point.at, metrics, raw)
         return [np.append(value, defined_numbers(self.table, value)) for value in found]
 
     def defined(self, rows: Values) -> Values:

@@ -166,13 +166,19 @@ def _sum(own: Array, of_scale: Array) -> Array:
 
 
 def standardized_values(
-    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metrics: Sequence[Metric]
-) -> list[Array]:
-    """The values of `standardize` in several metrics, without their derivatives."""
+    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metrics: Sequence[Metric],
+    raw: Array | None = None,
+) -> list[Array]:  # fmt: skip
+    """The values of `standardize` in several metrics, without their derivatives.
+
+    raw (rows,) are the values of `row_values`, if at hand.
+    """
     if product_rows(table, ram.variables):
         return [standardize(table, ram, free, at, metric).value for metric in metrics]
     matrices = ram.matrices(free)
-    lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices, free, at)
+    lines = _lines(table, ram.variables)
+    if raw is None:
+        raw = _raw(table, ram, matrices, free, at)
     ends = _ends(lines, matrices[1], at)
     out = [raw * _factor(lines, ends, _is_scaled(table, ram, metric))[0] for metric in metrics]
     return [
@@ -196,8 +202,8 @@ class _Ends:
 
 
 def _ends(lines: Lines, s_mat: Array, at: Implied) -> _Ends:
-    own = np.diagonal(s_mat, axis1=-2, axis2=-1)[lines.group, lines.where]
-    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)[lines.group, lines.where]
+    own = s_mat.diagonal(axis1=-2, axis2=-1)[lines.group, lines.where]
+    total = at.cov_all.diagonal(axis1=-2, axis2=-1)[lines.group, lines.where]
     variance = np.where(lines.residual, np.abs(own), total)
     with np.errstate(all="ignore"):
         size = np.where(variance > 0.0, variance, np.nan)
