@@ -7,14 +7,13 @@ N eᵀ [W − W J (Jᵀ W J)⁻¹ Jᵀ W] e, with W the inverse of the moments' 
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from sem_models.errors import DataError
 from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.inference.scaled_tests import empirical_gamma
-from sem_models.linear_algebra import in_units, inverse
+from sem_models.linear_algebra import factored, inverse
 from sem_models.model.ram import Array, RamModel
 from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import Discrepancy, complete_patterns
@@ -41,10 +40,9 @@ def residual_test(
 
 def _solved(bread: Array, along: Array) -> Array:
     """Least-norm solution where the parameters are not all determined."""
-    scale = np.sqrt(np.maximum(bread.diagonal(), 1e-300))
-    chol, failed = dpotrf(in_units(bread, scale))
-    if not failed and len(chol) and chol.diagonal().min() > 1e-6:
-        return np.asarray(dpotrs(chol, along / scale)[0] / scale)
+    found = factored(bread)
+    if len(along) and found.pivot > 1e-6:
+        return found.solve(along)
     return np.asarray(np.linalg.lstsq(bread, along, rcond=None)[0])
 
 
