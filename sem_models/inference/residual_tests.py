@@ -79,9 +79,9 @@ def _normal_theory(
     weighted = weight @ residual @ weight
     pull = (weight @ shift[..., None])[..., 0]
     slopes = kernels.slopes_along(ram.slots, at, share[:, None, None] * weighted, share[:, None] * pull)
-    along = ram.to_rows(slopes)
+    along = ram.to_parameters(slopes) if ram.unheld is None else ram.to_rows(slopes) @ reduction
     squares = 0.5 * (weighted * residual).sum(axis=(-1, -2)) + (shift * pull).sum(axis=-1)
-    return bread, along @ reduction, float(share @ squares)
+    return bread, along, float(share @ squares)
 
 
 def _distribution_free(

@@ -192,7 +192,7 @@ class Solved:
         n = self.sample.n_total
         if self.options.discrepancy == "MML":
             return -n * value
-        constant = float((patterns.share * patterns.seen.sum(axis=1)).sum()) * n * log(2 * pi)
+        constant = float(patterns.share @ patterns.seen.sum(axis=1)) * n * log(2 * pi)
         total = -n * value - 0.5 * constant
         if len(x):
             at_x = discrepancy(self.sample.cov[:, x[:, None], x], self.sample.mean[:, x], patterns.only(x))

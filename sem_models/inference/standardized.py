@@ -214,8 +214,10 @@ def _factor(lines: Lines, ends: _Ends, scaled: NDArray[np.bool_]) -> tuple[Array
     """What each row is multiplied by, (rows,), where `scaled` (v,) are in standard deviations; and the ends
     (2, rows) that it is made of."""
     used = scaled[lines.where] & (lines.power != 0.0)
-    gone = used & ends.vanishing
     factor = np.where(used, ends.multiplier, 1.0).prod(axis=0)
+    gone = used & ends.vanishing
+    if not gone.any():
+        return factor, used
     return np.where(gone.any(axis=0), 0.0, factor), used & ~gone
 
 
