@@ -6,9 +6,11 @@ some twenty rows. One fit is a stack of one, a bootstrap one of hundreds.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgesv, dpotrf, dsyevd, dtrtri
+from scipy.linalg.lapack import dgesv, dpotrf, dpotrs, dtrtri
 
 Array = NDArray[np.float64]
 
@@ -54,9 +56,44 @@ def positive_inverse(matrices: Array) -> tuple[Array, Array]:
     return out, np.array(log_det).reshape(matrices.shape[:-2])
 
 
-def smallest_eigenvalue(symmetric: Array) -> float:
-    """Of one symmetric matrix (m, m). Raises numpy.linalg.LinAlgError where none are found (NaN)."""
-    values, _, failed = dsyevd(symmetric, compute_v=0)
-    if failed:
-        raise np.linalg.LinAlgError("Eigenvalues did not converge")
-    return float(values[0])
+def in_units(symmetric: Array, units: Array) -> Array:
+    """A matrix (m, m) of variables measured in these units (m,)."""
+    return symmetric / (units[:, None] * units)
+
+
+def diagonal_units(symmetric: Array) -> Array:
+    """Units (m,) in which the diagonal of a matrix is ±1, or stays 0."""
+    units = np.sqrt(np.abs(symmetric.diagonal()))
+    return units if units.all() else np.where(units > 0, units, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Factored:
+    """A symmetric matrix (m, m) with its Cholesky factor in `units` of its diagonal.
+
+    pivot is the smallest of the factor: 0 where the matrix is not positive definite, infinite without rows.
+    """
+
+    matrix: Array
+    units: Array
+    chol: Array
+    pivot: float
+
+    def solve(self, right: Array) -> Array:
+        """M⁻¹ b of a positive definite matrix, b (m,)."""
+        return np.asarray(dpotrs(self.chol, right / self.units)[0] / self.units)
+
+
+def factored(symmetric: Array, *, ridge: float = 0.0) -> Factored:
+    """The Cholesky factor of a matrix, of M + ridge · diag M if asked for."""
+    units = diagonal_units(symmetric)
+    if not len(units):
+        return Factored(symmetric, units, symmetric, np.inf)
+    scaled = in_units(symmetric, units)
+    chol, failed = dpotrf(scaled + ridge * np.eye(len(units)) if ridge else scaled)
+    return Factored(symmetric, units, chol, 0.0 if failed else float(chol.diagonal().min()))
+
+
+def is_positive(symmetric: Array) -> bool:
+    """Whether a matrix (m, m) is positive definite."""
+    return not dpotrf(symmetric, clean=0)[1]

@@ -104,6 +104,13 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         lambda: sm.fit(CFA, changed(pv3=2 * survey()["pv1"] + 1)),
         sm.DataError, ["'pv1', 'pv3'", "collinear", "Leave one of them out"],
     ),
+    "perfectly collinear covariates, incomplete items": (
+        lambda: sm.fit(
+            "PV =~ pv1 + pv2 + pv3\nPV ~ eds1 + twice",
+            changed(pv2=survey()["pv2"].mask(np.arange(60) < 5), twice=2 * survey()["eds1"]), missing="fiml",
+        ),
+        sm.DataError, ["'eds1', 'twice'", "collinear", "Leave one of them out"],
+    ),
     "no rows": (lambda: sm.fit(CFA, survey().iloc[:0]), sm.DataError, ["no rows"]),
     "fewer rows than variables": (
         lambda: sm.fit(CFA, survey(5)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sem_models.linear_algebra import FEW, inverse, positive_inverse, smallest_eigenvalue
+from sem_models.linear_algebra import FEW, factored, in_units, inverse, is_positive, positive_inverse
 
 MANY = FEW + 3
 ROUNDING = 1e-12
@@ -51,6 +51,25 @@ def test_no_variables_at_all() -> None:
     assert inverse(np.zeros((1, 0, 0))).shape == (1, 0, 0)
 
 
-def test_smallest_eigenvalue() -> None:
+def test_factor_solves_and_knows_what_is_singular() -> None:
+    matrix, right = positive(1)[0], np.arange(1.0, 1.0 + len(positive(1)[0]))
+    found = factored(matrix)
+    np.testing.assert_allclose(matrix @ found.solve(right), right, rtol=1e-9)
+    assert found.pivot == pytest.approx(np.linalg.cholesky(in_units(matrix, found.units)).diagonal().min())
+    eased = matrix + 0.5 * np.diag(matrix.diagonal())
+    np.testing.assert_allclose(eased @ factored(matrix, ridge=0.5).solve(right), right, rtol=1e-9)
+    assert factored(-matrix).pivot == 0.0
+    assert factored(np.zeros((3, 3))).pivot == 0.0
+    assert factored(np.zeros((0, 0))).pivot == np.inf
+
+
+def test_is_positive() -> None:
     matrix = positive(1)[0]
-    assert smallest_eigenvalue(matrix) == pytest.approx(np.linalg.eigvalsh(matrix)[0], rel=ROUNDING)
+    smallest = np.linalg.eigvalsh(matrix)[0] * np.eye(len(matrix))
+    assert is_positive(matrix - (1 - 1e-9) * smallest)
+    assert not is_positive(matrix - (1 + 1e-9) * smallest)
+
+
+def test_in_units_of_standard_deviations() -> None:
+    correlations = in_units(positive(1)[0], np.sqrt(positive(1)[0].diagonal()))
+    np.testing.assert_allclose(correlations.diagonal(), 1.0, rtol=ROUNDING)

@@ -34,6 +34,7 @@ from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
+from sem_models.linear_algebra import factored
 from sem_models.model.auxiliary import check_outside, with_auxiliaries
 from sem_models.model.constraints import Restrictions
 from sem_models.model.ram import RamModel, build_ram
@@ -215,7 +216,7 @@ def solve(table: ParameterTable, sample: Sample, options: Options, start: np.nda
     begin = starting_point(complete, table, sample) if start is None else complete.at(start)
     if begin is None:
         raise SpecError(Outcome.BAD_START.value)
-    information = complete.information(begin)
+    information = factored(complete.information(begin))
     held = held_by(table, options.bounds, sample.cov)
     if options.check_identification:
         moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
@@ -273,7 +274,8 @@ def solve_ordinal(
     held = held_by(table, options.bounds, sample.cov)
     if options.check_identification:
         moments = n_moments(sample, ram.exogenous, has_means=ram.has_means)
-        check_identified(objective, table, begin, objective.information(begin), moments, held, cov=sample.cov)
+        information = factored(objective.information(begin))
+        check_identified(objective, table, begin, information, moments, held, cov=sample.cov)
     limits: dict[str, Any] = {"n_rows": sample.n, "max_iterations": options.max_iterations}
     if of_answers:
         near = minimize(objective, begin, **limits).point if start is None and not held else begin

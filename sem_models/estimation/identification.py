@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf
 
 from sem_models.errors import IdentificationError
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.remedies import remedy
 from sem_models.estimation.units import param_units
+from sem_models.linear_algebra import Factored, factored, in_units
 from sem_models.model.constraints import Restrictions
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
@@ -32,7 +32,7 @@ def check_identified(
     objective: Objective,
     table: ParameterTable,
     start: Point | MomentPoint,
-    information: Array,
+    information: Factored,
     n_moments: int,
     held: Restrictions,
     *,
@@ -46,8 +46,8 @@ def check_identified(
     """
     ram, k = objective.ram, objective.ram.n_params - len(held.equalities)
     if held.equalities:
-        information = information + _pinned(objective, start.params, held)
-    if k <= n_moments and _full_rank(information):
+        information = factored(information.matrix + _pinned(objective, start.params, held))
+    if k <= n_moments and information.pivot > CLEAR_PIVOT:
         return
     if cov is None:
         assert isinstance(objective, NormalTheory)
@@ -96,17 +96,6 @@ def flat_at_random_points(
     return flat
 
 
-def _full_rank(information: Array) -> bool:
-    """Whether the information is safely positive definite in its own scale, by its Cholesky pivots."""
-    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
-    if (scale < 1e-150).any():
-        return False
-    if not len(information):
-        return True
-    chol, failed = dpotrf(information / np.outer(scale, scale))
-    return not failed and bool(chol.diagonal().min() > CLEAR_PIVOT)
-
-
 def _nearby(objective: Objective, start: Array, units: Array, rng: np.random.Generator) -> Array:
     """A random point whose Σ is positive definite, shrinking towards the start until it is."""
     spread = 0.3
@@ -133,10 +122,10 @@ def _flat_directions(objective: Objective, params: Array, held: Restrictions | N
     if point is None:
         return None
     information = objective.information(point) + _pinned(objective, params, held)
-    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
+    scale = np.sqrt(np.maximum(information.diagonal(), 0.0))
     silent = scale < 1e-150
     scale = np.where(silent, 1.0, scale)
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    values, vectors = np.linalg.eigh(in_units(information, scale))
     null = vectors[:, values < TOLERANCE * max(values[-1], 1.0)] / scale[:, None]
     return (
         np.asarray(null / np.maximum(np.abs(null).max(axis=0, keepdims=True), 1e-300)) if null.size else null

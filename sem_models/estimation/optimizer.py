@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
+from sem_models.linear_algebra import Factored, diagonal_units, factored, in_units
 from sem_models.model.ram import Array
 
 
@@ -97,7 +96,7 @@ def minimize(
     n_rows: float,
     max_iterations: int = 500,
     tolerance: float = 1e-9,
-    information: Array | None = None,
+    information: Factored | None = None,
 ) -> Solution:
     """Minimize from `start`, parameters or a point of this objective (with its `information`, if at hand).
 
@@ -116,20 +115,21 @@ def minimize(
     decrement = np.inf
     target = tolerance**2 / n_rows
     for iteration in range(1, max_iterations + 1):
-        solver = _newton_solver(objective.hessian(point)) if decrement < NEAR else None
-        if solver is not None:
-            step = solver(gradient)
+        newton = factored(objective.hessian(point)) if decrement < NEAR else None
+        if newton is not None and newton.pivot > 0.0:
+            step = newton.solve(gradient)
         else:
-            step = _solve(objective.information(point) if information is None else information, gradient)
+            newton = None
+            step = _scoring_step(information or factored(objective.information(point)), gradient)
             information = None
         decrement = float(step @ gradient)
         if decrement <= target:
             return Solution(point, gradient, Outcome.CONVERGED, iteration, decrement)
         moved, length = _line_search(objective, point, step, decrement)
-        if solver is not None and moved is not None and decrement * n_rows < CLOSE:
+        if newton is not None and moved is not None and decrement * n_rows < CLOSE:
             # so near, the curvature no longer changes: the last factor tells how far the optimum is
             gradient = objective.gradient(moved)
-            left = float(solver(gradient) @ gradient)
+            left = float(newton.solve(gradient) @ gradient)
             if left <= target:
                 return Solution(moved, gradient, Outcome.CONVERGED, iteration, left)
         if moved is not None:
@@ -141,30 +141,13 @@ def minimize(
     return Solution(point, gradient, _gave_up(objective.hessian(point)), max_iterations, decrement)
 
 
-def _newton_solver(hessian: Array) -> Callable[[Array], Array] | None:
-    """H⁻¹ as a function of the gradient; None where H is not positive definite."""
-    scale = _scale(hessian)
-    chol, failed = dpotrf(hessian / np.outer(scale, scale))
-    if failed:
-        return None
-    return lambda gradient: dpotrs(chol, gradient / scale)[0] / scale
-
-
-def _scale(curvature: Array) -> Array:
-    scale = np.sqrt(np.abs(np.diagonal(curvature)))
-    return np.where(scale > 0, scale, 1.0)
-
-
-def _solve(information: Array, gradient: Array) -> Array:
+def _scoring_step(information: Factored, gradient: Array) -> Array:
     """(I + ridge)⁻¹ g in the scale of I's own diagonal."""
-    scale = _scale(information)
-    scaled = information / np.outer(scale, scale)
     ridge = 0.0
-    while True:
-        chol, failed = dpotrf(scaled + ridge * np.eye(len(scaled)) if ridge else scaled)
-        if not failed and chol.diagonal().min() >= 1e-7:
-            return np.asarray(dpotrs(chol, gradient / scale)[0] / scale)
+    while information.pivot < 1e-7:
         ridge = max(10.0 * ridge, 1e-6)
+        information = factored(information.matrix, ridge=ridge)
+    return information.solve(gradient)
 
 
 def _line_search(
@@ -196,8 +179,8 @@ def _trust_region(
     last = min(max_iterations, begun + PATIENCE)
     for iteration in range(begun + 1, last + 1):
         hessian = objective.hessian(point)
-        scale = _scale(objective.information(point))
-        values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
+        scale = diagonal_units(objective.information(point))
+        values, vectors = np.linalg.eigh(in_units(hessian, scale))
         slope = vectors.T @ (gradient / scale)
         if values[0] > 0:
             decrement = float(slope @ (slope / values))
@@ -251,5 +234,5 @@ def _gave_up(hessian: Array) -> Outcome:
 
 
 def _smallest(hessian: Array) -> float:
-    scale = _scale(hessian)
-    return float(np.linalg.eigvalsh(hessian / np.outer(scale, scale))[0])
+    scale = diagonal_units(hessian)
+    return float(np.linalg.eigvalsh(in_units(hessian, scale))[0])

@@ -26,6 +26,7 @@ from sem_models.estimation.options import Options
 from sem_models.estimation.starts import starting_point
 from sem_models.inference.solved import STATIONARY, Solved
 from sem_models.inference.test_statistics import n_moments
+from sem_models.linear_algebra import factored
 from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.table import ParameterTable
 from sem_models.observed.sample import Sample
@@ -122,7 +123,7 @@ def solve_with_semopy(table: ParameterTable, sample: Sample, options: Options) -
             objective,
             table,
             begin,
-            objective.information(begin),
+            factored(objective.information(begin)),
             n_moments(sample, ram.exogenous, has_means=ram.has_means),
             held,
         )

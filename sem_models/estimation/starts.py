@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import copysign, sqrt
+from math import copysign, inf, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
 
 from sem_models.estimation.objective import NormalTheory, Point
-from sem_models.linear_algebra import smallest_eigenvalue
+from sem_models.linear_algebra import in_units, is_positive
 from sem_models.model.ram import Array, RamModel
 from sem_models.model.table import ParameterTable, Row
 from sem_models.observed.sample import Sample
@@ -33,10 +32,11 @@ def starting_values(
     found = [0.0] * ram.n_free
     for g in range(len(table.groups)):
         rows = [row for row in table.rows if row.block == g + 1]
-        guess = _Guess(rows, place, sample_cov[g].tolist(), sample_mean[g], set(table.variables.latent))
+        cov = sample_cov[g].tolist()
+        guess = _Guess(rows, place, cov, sample_mean[g])
         values = {row.key: guess.value(row) if row.fixed is None else row.fixed for row in rows}
         if structural:
-            values.update(_from_moments(rows, values, place, sample_cov[g]))
+            values.update(_from_moments(rows, values, place, sample_cov[g], cov))
         if table.variables.emergent:
             values.update(_left_of_parts(rows, values, place, sample_cov[g]))
         for x, number in enumerate(ram.row_of_free.tolist()):
@@ -65,40 +65,41 @@ Key = tuple[str, str, str]
 
 
 def _from_moments(
-    rows: list[Row], values: dict[Key, float], place: dict[str, int], cov: Array
+    rows: list[Row], values: dict[Key, float], place: dict[str, int], cov: Array, s: list[list[float]]
 ) -> dict[Key, float]:
-    """Better starts for variances, covariances and paths of the constructs whose items are theirs alone."""
+    """Better starts for variances, covariances and paths of the constructs whose items are theirs alone.
+
+    s are the sample covariances `cov` (p, p) as lists, for single entries.
+    """
     items = _own_items(rows, values, place)
     nodes = [name for name, own in items.items() if own]
     if not nodes:
         return {}
     composites = {row.lhs for row in rows if row.op == "<~"}
-    phi = _construct_covariance([items[n] for n in nodes], cov, np.array([n in composites for n in nodes]))
+    phi = _construct_covariance([items[n] for n in nodes], [n in composites for n in nodes], cov, s)
     at = {name: i for i, name in enumerate(nodes)}
-    scale = np.ones(len(nodes))
+    scale = [1.0] * len(nodes)
     variances = {row.lhs: row for row in rows if row.op == "~~" and row.lhs == row.rhs}
     marked = {row.lhs for row in rows if row.op == "=~" and row.fixed}
     for name, i in at.items():
         variance = variances.get(name)
         free_scale = name not in marked
         if variance is not None and variance.fixed and free_scale and name not in place:
-            scale[i] = np.sqrt(phi[i, i] / variance.fixed)
-    phi = phi / np.outer(scale, scale)
+            scale[i] = sqrt(phi[i, i] / variance.fixed)
+    known = in_units(phi, np.array(scale)).tolist()
     out: dict[Key, float] = {}
-    s = cov.tolist()
     for name, own in items.items():
         if name in place or name in composites or not own:
             continue
-        unit, variance_here = float(scale[at[name]]), float(phi[at[name], at[name]])
+        i = at[name]
         for item, index, loading in own:
-            out[(name, "=~", item)] = loading * unit
-            explained = (loading * unit) ** 2 * variance_here
-            out[(item, "~~", item)] = max(s[index][index] - explained, 0.1 * s[index][index])
+            out[(name, "=~", item)] = scaled = loading * scale[i]
+            total = s[index][index]
+            out[(item, "~~", item)] = max(total - scaled * scaled * known[i][i], 0.1 * total)
     causes: dict[str, list[str]] = {}
     for row in rows:
         if row.op == "~":
             causes.setdefault(row.lhs, []).append(row.rhs)
-    known = phi.tolist()
     for row in rows:
         if row.op == "~~" and row.lhs in at and row.rhs in at:
             explained_here = row.lhs in causes or row.rhs in causes
@@ -107,12 +108,14 @@ def _from_moments(
     for outcome, predictors in causes.items():
         if outcome not in at or not all(p in at for p in predictors):
             continue
-        where = [at[p] for p in predictors]
-        with_outcome = phi[where, at[outcome]]
-        slopes = dposv(phi[where][:, where], with_outcome)[1]
-        out.update({(outcome, "~", p): b for p, b in zip(predictors, slopes.tolist(), strict=True)})
-        total = known[at[outcome]][at[outcome]]
-        out[(outcome, "~~", outcome)] = max(total - float(slopes @ with_outcome), 0.1 * total)
+        where, of_outcome = [at[p] for p in predictors], known[at[outcome]]
+        with_outcome = [of_outcome[i] for i in where]
+        slopes = dposv([[known[i][j] for j in where] for i in where], with_outcome)[1].tolist()
+        total, explained = of_outcome[at[outcome]], 0.0
+        for name, slope, covariance in zip(predictors, slopes, with_outcome, strict=True):
+            out[(outcome, "~", name)] = slope
+            explained += slope * covariance
+        out[(outcome, "~~", outcome)] = max(total - explained, 0.1 * total)
     return out
 
 
@@ -138,6 +141,9 @@ def _left_of_parts(
 
 
 Item = tuple[str, int, float]
+
+LEAST = 0.05
+"""Smallest eigenvalue of the constructs' correlations to begin from."""
 
 
 def _own_items(rows: list[Row], values: dict[Key, float], place: dict[str, int]) -> dict[str, list[Item]]:
@@ -170,58 +176,65 @@ def _own_items(rows: list[Row], values: dict[Key, float], place: dict[str, int])
     return out
 
 
-def _construct_covariance(items: list[list[Item]], cov: Array, composite: NDArray[np.bool_]) -> Array:
+def _construct_covariance(
+    items: list[list[Item]], composite: list[bool], cov: Array, s: list[list[float]]
+) -> Array:
     """Σ λᵢ λⱼ sᵢⱼ / Σ (λᵢ λⱼ)² over pairs of different items, made safely positive definite.
 
     Of a composite all pairs count: it has no error.
     """
-    m = len(items)
-    flat = [(a, i, loading) for a, own in enumerate(items) for _, i, loading in own]
-    loadings = np.zeros((m, len(cov)))
-    loadings[[a for a, _, _ in flat], [i for _, i, _ in flat]] = [loading for _, _, loading in flat]
-    squares = loadings**2
-    products = loadings @ cov @ loadings.T
-    sums = squares.sum(axis=1)
-    weight = np.outer(sums, sums)
-    several = np.array([len(own) > 1 for own in items]) & ~composite
-    on_diagonal = np.flatnonzero(several)  # pairs of an item with itself tell of its error, not the construct
-    products[on_diagonal, on_diagonal] -= (squares @ np.diagonal(cov))[on_diagonal]
-    weight[on_diagonal, on_diagonal] -= (squares**2).sum(axis=1)[on_diagonal]
-    phi = products / np.where(weight > 0, weight, 1.0)
-    variance = np.diagonal(cov).tolist()
-    for a in on_diagonal.tolist():
-        ceiling = min(variance[i] / loading**2 for _, i, loading in items[a])
-        phi[a, a] = min(max(float(phi[a, a]), 0.05 * ceiling), 0.95 * ceiling)
-    sd = np.sqrt(np.diagonal(phi))
-    correlation = phi / np.outer(sd, sd)
+    rows, sums, variances = [], [], []
+    for own, is_composite in zip(items, composite, strict=True):
+        row, total, fourth, errors, ceiling = [0.0] * len(s), 0.0, 0.0, 0.0, inf
+        for _, i, loading in own:
+            square = loading * loading
+            row[i] = loading
+            total += square
+            fourth += square * square
+            errors += square * s[i][i]
+            ceiling = min(ceiling, s[i][i] / square)
+        rows.append(row)
+        sums.append(total)
+        variances.append(None if is_composite or len(own) == 1 else (errors, total * total - fourth, ceiling))
+    loadings, size = np.array(rows), np.array(sums)
+    phi = loadings @ cov @ loadings.T
+    variance = phi.diagonal().tolist()
+    phi /= size[:, None] * size
+    for a, pairs in enumerate(variances):
+        if pairs is not None:  # pairs of an item with itself tell of its error, not of the construct
+            errors, weight, ceiling = pairs
+            of_pairs = (variance[a] - errors) / (weight if weight > 0.0 else 1.0)
+            phi[a, a] = min(max(of_pairs, 0.05 * ceiling), 0.95 * ceiling)
+    sd = np.sqrt(phi.diagonal())
+    correlation, identity = in_units(phi, sd), np.eye(len(items))
     for _ in range(40):
-        if smallest_eigenvalue(correlation) > 0.05:
+        if is_positive(correlation - LEAST * identity):
             break
-        correlation = 0.9 * correlation + 0.1 * np.eye(m)
-    return np.asarray(correlation * np.outer(sd, sd))
+        correlation = 0.9 * correlation + 0.1 * identity
+    return np.asarray(correlation * (sd[:, None] * sd))
 
 
 class _Guess:
     """Starting values of one group."""
 
-    def __init__(
-        self, rows: list[Row], place: dict[str, int], cov: list[list[float]], mean: Array, latent: set[str]
-    ) -> None:
-        self.place, self.cov, self.mean, self.latent = place, cov, mean, latent
+    def __init__(self, rows: list[Row], place: dict[str, int], cov: list[list[float]], mean: Array) -> None:
+        self.place, self.cov, self.mean = place, cov, mean
         self.items: dict[str, list[Row]] = {}
+        self.parts: dict[str, list[Row]] = {}
+        self.fixed_variance: dict[str, float] = {}
+        self.explained: set[str] = set()
         for row in rows:
             if row.op == "=~":
                 self.items.setdefault(row.lhs, []).append(row)
-        self.parts: dict[str, list[Row]] = {}
-        for row in rows:
-            if row.op == "<~":
+                self.explained.add(row.rhs)
+            elif row.op == "<~":
                 self.parts.setdefault(row.lhs, []).append(row)
-        self.fixed_variance = {r.lhs: r.fixed for r in rows if r.op == "~~" and r.lhs == r.rhs and r.fixed}
-        self.regressed = {row.lhs for row in rows if row.op == "~"}
-        self.exogenous_pairs = {row.lhs for row in rows if row.op == "~"} | {
-            r.rhs for r in rows if r.op == "=~"
-        }
+            elif row.op == "~":
+                self.explained.add(row.lhs)
+            elif row.op == "~~" and row.fixed and row.lhs == row.rhs:
+                self.fixed_variance[row.lhs] = row.fixed
         self.variances: dict[str, float] = {}
+        self.units: dict[str, tuple[str, float, float]] = {}
 
     def variance(self, name: str, depth: int = 0) -> float:
         """Total variance assumed for a variable."""
@@ -245,27 +258,35 @@ class _Guess:
                 return row, row.fixed
         return rows[0], 0.0
 
-    def loading(self, row: Row) -> float:
-        marker, value = self.marker(row.lhs)
-        unit = sqrt(self.variance(row.rhs) / self.variance(marker.rhs))
-        first = value or sqrt(0.5 * self.variance(marker.rhs) / self.variance(row.lhs))
-        if row.rhs == marker.rhs:
-            return float(first)
-        return float(first * self._ratio(row.rhs, marker.rhs, [r.rhs for r in self.items[row.lhs]], unit))
+    def unit(self, name: str) -> tuple[str, float, float]:
+        """Of a latent variable the item that sets its scale, that item's variance and its loading."""
+        if name not in self.units:
+            marker, value = self.marker(name)
+            variance = self.variance(marker.rhs)
+            self.units[name] = marker.rhs, variance, value or sqrt(0.5 * variance / self.variance(name))
+        return self.units[name]
 
-    def _ratio(self, item: str, marker: str, items: list[str], unit: float) -> float:
-        if item not in self.place or marker not in self.place:
-            return float(unit)
-        j, m = self.place[item], self.place[marker]
-        others = [self.place[o] for o in items if o in self.place and o not in (item, marker)]
-        if others:
-            with_marker = [self.cov[o][m] for o in others]
-            products = sum(self.cov[o][j] * w for o, w in zip(others, with_marker, strict=True))
-            ratio = products / sum(w * w for w in with_marker)
-        else:
-            ratio = unit * (1.0 if self.cov[j][m] >= 0 else -1.0)
-        size = min(max(abs(ratio), unit / 3), 3 * unit)
-        return float(copysign(size, ratio))
+    def loading(self, row: Row) -> float:
+        marker, variance, first = self.unit(row.lhs)
+        if row.rhs == marker:
+            return first
+        unit = sqrt(self.variance(row.rhs) / variance)
+        return first * self._ratio(row.rhs, marker, self.items[row.lhs], unit)
+
+    def _ratio(self, item: str, marker: str, items: list[Row], unit: float) -> float:
+        place = self.place
+        if item not in place or marker not in place:
+            return unit
+        of_item, of_marker = self.cov[place[item]], self.cov[place[marker]]
+        products = squares = 0.0
+        for row in items:
+            if row.rhs in place and row.rhs != item and row.rhs != marker:
+                other = place[row.rhs]
+                products += of_item[other] * of_marker[other]
+                squares += of_marker[other] * of_marker[other]
+        # without another item, or one that goes with the marker, by the sign alone
+        ratio = products / squares if squares > 0.0 else copysign(unit, of_item[place[marker]])
+        return copysign(min(max(abs(ratio), unit / 3), 3 * unit), ratio)
 
     def weight(self, row: Row) -> float:
         """Equal in standard deviations, by the sign of the covariance with the part whose weight is fixed."""
@@ -282,9 +303,9 @@ class _Guess:
         if row.op == "~1":
             return float(self.mean[self.place[row.lhs]]) if row.lhs in self.place else 0.0
         if row.op == "~~" and row.lhs == row.rhs:
-            explained = row.lhs in self.exogenous_pairs
+            explained = row.lhs in self.explained
             return (0.5 if explained else 1.0) * self.variance(row.lhs)
         observed = row.op == "~~" and row.lhs in self.place and row.rhs in self.place
-        if observed and not (row.lhs in self.exogenous_pairs or row.rhs in self.exogenous_pairs):
+        if observed and not (row.lhs in self.explained or row.rhs in self.explained):
             return self.cov[self.place[row.lhs]][self.place[row.rhs]]
         return 0.0

@@ -15,7 +15,7 @@ from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.pairwise_likelihood import PairwiseLikelihood
 from sem_models.inference.information import parameter_information, parameter_meat
 from sem_models.inference.scaled_tests import empirical_gamma, normal_gamma, projection, sandwich
-from sem_models.linear_algebra import positive_inverse
+from sem_models.linear_algebra import in_units, positive_inverse
 from sem_models.model.ram import Array
 from sem_models.observed.sample import Sample
 
@@ -123,18 +123,18 @@ def _inverse(information: Array) -> Array | None:
     """Inverse in the scale of the diagonal; None where the matrix is singular to working precision."""
     if not len(information):
         return information
-    scale = np.sqrt(np.abs(np.diagonal(information)))
+    scale = np.sqrt(np.abs(information.diagonal()))
     if (scale == 0).any() or not np.isfinite(scale).all():
         return None
-    units = np.outer(scale, scale)
-    scaled = information / units
+    scaled = in_units(information, scale)
+    inverse: Array | None
     try:
         inverse, _ = positive_inverse(scaled)
     except np.linalg.LinAlgError:
         inverse = None
-    if inverse is None or np.trace(inverse) > REGULAR:
+    if inverse is None or inverse.trace() > REGULAR:
         if 1.0 / np.linalg.cond(scaled) < 1e-13:
             return None
-        inverse = np.linalg.inv(scaled)
-        inverse = (inverse + inverse.T) / 2
-    return np.asarray(inverse / units)
+        plain = np.asarray(np.linalg.inv(scaled), dtype=np.float64)
+        inverse = (plain + plain.T) / 2
+    return in_units(inverse, scale)

@@ -21,7 +21,7 @@ def framed(columns: Mapping[str, Any]) -> pd.DataFrame:
             alike.setdefault(column.dtype, []).append(i)
         else:
             blocks.append((column.copy(), np.array([i])))
-    blocks += [(np.stack([arrays[i] for i in at]), np.array(at)) for at in alike.values()]
+    blocks += [(np.array([arrays[i] for i in at]), np.array(at)) for at in alike.values()]
     index = pd.RangeIndex(len(arrays[0]))
     return create_dataframe_from_blocks(blocks, index=index, columns=labels(tuple(columns)))
 

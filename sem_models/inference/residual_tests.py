@@ -7,14 +7,13 @@ N eᵀ [W − W J (Jᵀ W J)⁻¹ Jᵀ W] e, with W the inverse of the moments' 
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from sem_models.errors import DataError
 from sem_models.estimation import kernels, moment_space
 from sem_models.estimation.least_squares import LeastSquares, MomentPoint
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.inference.scaled_tests import empirical_gamma
-from sem_models.linear_algebra import inverse
+from sem_models.linear_algebra import factored, inverse
 from sem_models.model.ram import Array, RamModel
 from sem_models.observed.moment_likelihood import moments_explained
 from sem_models.observed.patterns import Discrepancy, complete_patterns
@@ -41,10 +40,9 @@ def residual_test(
 
 def _solved(bread: Array, along: Array) -> Array:
     """Least-norm solution where the parameters are not all determined."""
-    scale = np.sqrt(np.maximum(np.diagonal(bread), 1e-300))
-    chol, failed = dpotrf(bread / np.outer(scale, scale))
-    if not failed and len(chol) and np.diagonal(chol).min() > 1e-6:
-        return np.asarray(dpotrs(chol, along / scale)[0] / scale)
+    found = factored(bread)
+    if len(along) and found.pivot > 1e-6:
+        return found.solve(along)
     return np.asarray(np.linalg.lstsq(bread, along, rcond=None)[0])
 
 
@@ -81,9 +79,9 @@ def _normal_theory(
     weighted = weight @ residual @ weight
     pull = (weight @ shift[..., None])[..., 0]
     slopes = kernels.slopes_along(ram.slots, at, share[:, None, None] * weighted, share[:, None] * pull)
-    along = ram.to_rows(slopes)
+    along = ram.to_parameters(slopes) if ram.unheld is None else ram.to_rows(slopes) @ reduction
     squares = 0.5 * (weighted * residual).sum(axis=(-1, -2)) + (shift * pull).sum(axis=-1)
-    return bread, along @ reduction, float(share @ squares)
+    return bread, along, float(share @ squares)
 
 
 def _distribution_free(

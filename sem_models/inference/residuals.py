@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
+from sem_models.linear_algebra import in_units
 from sem_models.model.ram import Array
 
 
@@ -24,8 +26,8 @@ def raw(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResiduals
 
 def bentler(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResiduals:
     """Raw residuals in units of the observed standard deviations (Bentler, 1995)."""
-    sd = np.sqrt(np.diagonal(s_cov))
-    return MomentResiduals((s_cov - sigma) / np.outer(sd, sd), (s_mean - mu) / sd)
+    sd = np.sqrt(s_cov.diagonal())
+    return MomentResiduals(in_units(s_cov - sigma, sd), (s_mean - mu) / sd)
 
 
 def bollen(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResiduals:
@@ -33,9 +35,9 @@ def bollen(s_cov: Array, s_mean: Array, sigma: Array, mu: Array) -> MomentResidu
 
     Mean residuals are in units of the observed standard deviations.
     """
-    sd, implied_sd = np.sqrt(np.diagonal(s_cov)), np.sqrt(np.diagonal(sigma))
-    cor = s_cov / np.outer(sd, sd) - sigma / np.outer(implied_sd, implied_sd)
-    return MomentResiduals(cor, (s_mean - mu) / sd)
+    sd = np.sqrt(s_cov.diagonal())
+    correlations = in_units(s_cov, sd) - in_units(sigma, np.sqrt(sigma.diagonal()))
+    return MomentResiduals(correlations, (s_mean - mu) / sd)
 
 
 def mplus(
@@ -45,9 +47,9 @@ def mplus(
 
     Asparouhov & Muthén (2018), SRMR in Mplus, eq. 2. `correlations` are Bollen's residuals, if at hand.
     """
-    sd, implied_sd = np.sqrt(np.diagonal(s_cov)), np.sqrt(np.diagonal(sigma))
+    sd, implied_sd = np.sqrt(s_cov.diagonal()), np.sqrt(sigma.diagonal())
     cor = (correlations or bollen(s_cov, s_mean, sigma, mu)).cov.copy()
-    np.fill_diagonal(cor, 1.0 - (implied_sd / sd) ** 2)
+    cor.reshape(-1)[:: len(sd) + 1] = 1.0 - (implied_sd / sd) ** 2
     return MomentResiduals(cor, s_mean / sd - mu / implied_sd)
 
 
@@ -60,7 +62,7 @@ def root_mean_squares(
     squares = float(np.vdot(residuals.cov, residuals.cov)) + (of_diagonal if diagonal else -of_diagonal)
     total = 0.5 * max(squares, 0.0)
     count = p * (p + 1) // 2 if diagonal else p * (p - 1) // 2
-    only = float(np.sqrt(total / count)) if count else 0.0
+    only = sqrt(total / count) if count else 0.0
     if not means:
         return only, only
-    return float(np.sqrt((total + float(residuals.mean @ residuals.mean)) / (count + p))), only
+    return sqrt((total + float(residuals.mean @ residuals.mean)) / (count + p)), only

@@ -99,8 +99,11 @@ class Fit:
         """
         solved = self.solved
         rows, defined = solved.rows, solved.defined(solved.rows)
-        errors = self._errors(rows.jacobian, defined.jacobian)
-        columns = _inference(np.append(rows.value, defined.value), errors, "est", level=_checked(level))
+        value, errors = rows.value, solved.row_errors()
+        if len(defined.value):
+            value = np.append(value, defined.value)
+            errors = np.append(errors, solved.errors_of(defined.jacobian))
+        columns = _inference(value, errors, "est", level=_checked(level))
         if solved.options.se == "bootstrap":  # lavaan's default too: percentile limits
             drawn = solved.bootstrapped.estimates(level=level)
             columns.update(ci_lower=drawn["ci_lower"].to_numpy(), ci_upper=drawn["ci_upper"].to_numpy())
@@ -119,7 +122,7 @@ class Fit:
         """
         scaled = self.solved.standardized(type, units_known=units_known)
         defined = self.solved.defined(scaled)
-        errors = self._errors(scaled.jacobian, defined.jacobian)
+        errors = self.solved.errors_of(np.concatenate([scaled.jacobian, defined.jacobian]))
         value = np.append(scaled.value, defined.value)
         return self._frame(_inference(value, errors, "est_std", level=_checked(level)))
 
@@ -528,10 +531,6 @@ class Fit:
             rows[n].name + (f".g{rows[n].block}" if rows[n].block > 1 else "")
             for n in self.solved.ram.row_of_free
         ]
-
-    def _errors(self, rows: Array, defined: Array) -> Array:
-        errors = self.solved.errors_of(rows)
-        return np.append(errors, self.solved.errors_of(defined)) if len(defined) else errors
 
     def _frame(self, columns: dict[str, Array], *, aux: bool = False) -> pd.DataFrame:
         """Rows of the table and defined parameters with these columns; `level` and `block` for groups."""

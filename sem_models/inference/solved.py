@@ -192,7 +192,7 @@ class Solved:
         n = self.sample.n_total
         if self.options.discrepancy == "MML":
             return -n * value
-        constant = float((patterns.share * patterns.seen.sum(axis=1)).sum()) * n * log(2 * pi)
+        constant = float(patterns.share @ patterns.seen.sum(axis=1)) * n * log(2 * pi)
         total = -n * value - 0.5 * constant
         if len(x):
             at_x = discrepancy(self.sample.cov[:, x[:, None], x], self.sample.mean[:, x], patterns.only(x))
@@ -221,7 +221,8 @@ class Solved:
 
     def standardized_values(self, *metrics: Metric) -> list[Array]:
         """Rows of the table, then the defined parameters, in each metric; without derivatives."""
-        found = standardized_values(self.table, self.ram, self.point.free, self.point.at, metrics)
+        raw = self.rows.value
+        found = standardized_values(self.table, self.ram, self.point.free, self.point.at, metrics, raw)
         return [np.append(value, defined_numbers(self.table, value)) for value in found]
 
     def defined(self, rows: Values) -> Values:
@@ -234,6 +235,13 @@ class Solved:
         largest = np.abs(jacobian) @ np.sqrt(np.abs(np.diagonal(covariance)))
         variance = np.where(np.abs(variance) < ROUNDING * largest**2, 0.0, variance)
         return np.sqrt(np.where(variance < 0, np.nan, variance))
+
+    def row_errors(self) -> Array:
+        """Standard errors of the table's rows: 0 of fixed ones, NaN of all where none exist."""
+        variance = self.covariance.free.diagonal()
+        out = np.full(len(self.table.rows), 0.0 * variance.sum())
+        out[self.ram.row_of_free] = np.sqrt(np.where(variance < 0, np.nan, variance))
+        return out
 
     @cached_property
     def status(self) -> Status:

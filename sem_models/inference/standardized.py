@@ -24,6 +24,9 @@ from sem_models.model.table import ParameterTable
 
 Metric = Literal["std_all", "std_lv", "std_nox"]
 
+CANCELLED = 1e-14
+"""Share of its parts up to which a sum of derivatives is rounding error."""
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -149,21 +152,33 @@ def standardize(
         of_items = np.flatnonzero(lines.derived)
         jacobian = jacobian.copy()
         jacobian[of_items] = d_residual[lines.group[of_items], lines.where[0, of_items]]
-    jacobian = np.asarray(jacobian * factor[:, None] + value[:, None] * relative)
+    jacobian = _sum(jacobian * factor[:, None], value[:, None] * relative)
     if metric != "std_lv":
         value = np.where(lines.scaling, 1.0, value)
         jacobian[lines.scaling] = 0.0
     return Values(value, jacobian)
 
 
+def _sum(own: Array, of_scale: Array) -> Array:
+    """Sum of two parts of derivatives, zero where they cancel: a total variance is 1 in its own units."""
+    total = own + of_scale
+    return np.where(np.abs(total) < CANCELLED * (np.abs(own) + np.abs(of_scale)), 0.0, total)
+
+
 def standardized_values(
-    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metrics: Sequence[Metric]
-) -> list[Array]:
-    """The values of `standardize` in several metrics, without their derivatives."""
+    table: ParameterTable, ram: RamModel, free: Array, at: Implied, metrics: Sequence[Metric],
+    raw: Array | None = None,
+) -> list[Array]:  # fmt: skip
+    """The values of `standardize` in several metrics, without their derivatives.
+
+    raw (rows,) are the values of `row_values`, if at hand.
+    """
     if product_rows(table, ram.variables):
         return [standardize(table, ram, free, at, metric).value for metric in metrics]
     matrices = ram.matrices(free)
-    lines, raw = _lines(table, ram.variables), _raw(table, ram, matrices, free, at)
+    lines = _lines(table, ram.variables)
+    if raw is None:
+        raw = _raw(table, ram, matrices, free, at)
     ends = _ends(lines, matrices[1], at)
     out = [raw * _factor(lines, ends, _is_scaled(table, ram, metric))[0] for metric in metrics]
     return [
@@ -187,8 +202,8 @@ class _Ends:
 
 
 def _ends(lines: Lines, s_mat: Array, at: Implied) -> _Ends:
-    own = np.diagonal(s_mat, axis1=-2, axis2=-1)[lines.group, lines.where]
-    total = np.diagonal(at.cov_all, axis1=-2, axis2=-1)[lines.group, lines.where]
+    own = s_mat.diagonal(axis1=-2, axis2=-1)[lines.group, lines.where]
+    total = at.cov_all.diagonal(axis1=-2, axis2=-1)[lines.group, lines.where]
     variance = np.where(lines.residual, np.abs(own), total)
     with np.errstate(all="ignore"):
         size = np.where(variance > 0.0, variance, np.nan)
@@ -199,8 +214,10 @@ def _factor(lines: Lines, ends: _Ends, scaled: NDArray[np.bool_]) -> tuple[Array
     """What each row is multiplied by, (rows,), where `scaled` (v,) are in standard deviations; and the ends
     (2, rows) that it is made of."""
     used = scaled[lines.where] & (lines.power != 0.0)
-    gone = used & ends.vanishing
     factor = np.where(used, ends.multiplier, 1.0).prod(axis=0)
+    gone = used & ends.vanishing
+    if not gone.any():
+        return factor, used
     return np.where(gone.any(axis=0), 0.0, factor), used & ~gone
 
 

@@ -58,7 +58,11 @@ def upper_tail(statistic: float, df: float) -> float:
 
 
 def saturated_value(sample: Sample) -> float:
-    """½ Σ_t share_t value_t at the saturated moments."""
+    """½ Σ_t share_t value_t at the saturated moments, which leave a complete pattern log|S| + p."""
+    if sample.complete:
+        chol = np.linalg.cholesky(sample.cov)
+        log_det = 2.0 * np.log(np.diagonal(chol, axis1=-2, axis2=-1)).sum(axis=-1)
+        return 0.5 * float(sample.patterns.share @ (log_det + len(sample.variables)))
     parts = discrepancy(sample.cov, sample.mean, sample.patterns)
     return float(0.5 * (sample.patterns.share * parts.value).sum())
 

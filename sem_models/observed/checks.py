@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sem_models.errors import DataError
-from sem_models.linear_algebra import positive_inverse
+from sem_models.linear_algebra import in_units, positive_inverse
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.patterns import BoolArray
 
@@ -81,6 +81,9 @@ def check_columns(values: Array, variables: Sequence[str], label: str, group: st
         )
 
 
+DEPENDENT = 1e-9
+"""Eigenvalue of correlations up to which variables are linear combinations of one another."""
+
 TYPING = "Check it for typing errors, or compute it from complete rows."
 PAIRWISE = "Moments of different rows contradict one another. Use missing='fiml'."
 
@@ -89,18 +92,14 @@ def check_positive_definite(
     cov: Array, variables: Sequence[str], *, where: str = "", remedy: str = TYPING
 ) -> None:
     """DataError naming the variables that are linear combinations of one another, if there are any."""
-    scale = np.sqrt(np.diagonal(cov))
-    correlation = cov / np.outer(scale, scale)
-    if _clearly_positive(correlation):
+    smallest, positions = _dependency(cov)
+    if not len(positions):
         return
-    values, vectors = np.linalg.eigh(correlation)
-    if values[0] > 1e-9:
-        return
-    involved = [v for v, weight in zip(variables, vectors[:, 0], strict=True) if abs(weight) > 0.05]
-    if values[0] < -1e-9:
+    involved = [variables[i] for i in positions.tolist()]
+    if smallest < -DEPENDENT:
         raise DataError(
             f"The covariance matrix{where} is not positive definite (smallest eigenvalue of the correlations "
-            f"{values[0]:.3g}; variables involved: {quoted(involved, 8)}). " + remedy
+            f"{smallest:.3g}; variables involved: {quoted(involved, 8)}). " + remedy
         )
     raise DataError(
         f"{quoted(involved, 8)} are perfectly collinear{where}: one can be computed exactly from the others. "
@@ -108,10 +107,43 @@ def check_positive_definite(
     )
 
 
+def check_not_collinear(values: Array, variables: Sequence[str], *, where: str = "") -> None:
+    """The same of rows (n, p) with NaN where missing, whose covariances have no estimates.
+
+    Collinear are variables that are so in all the rows that answer every one of them; no verdict where these
+    are no more than the variables.
+    """
+    chosen = np.arange(len(variables))
+    while len(chosen) > 1:
+        part = values[:, chosen]
+        complete = part[~np.isnan(part).any(axis=1)]
+        if len(complete) <= len(chosen):
+            return
+        varying = np.flatnonzero(complete.max(axis=0) > complete.min(axis=0))
+        cov = np.cov(complete[:, varying], rowvar=False).reshape(len(varying), len(varying))
+        involved = varying[_dependency(cov)[1]]
+        if len(involved) == len(chosen):
+            check_positive_definite(cov, [variables[i] for i in chosen.tolist()], where=where)
+        chosen = chosen[involved]
+
+
+def _dependency(cov: Array) -> tuple[float, IntArray]:
+    """Smallest eigenvalue of the correlations, and the variables in it where it is not clearly positive."""
+    nothing = np.zeros(0, dtype=np.intp)
+    if not len(cov):
+        return 1.0, nothing
+    correlation = in_units(cov, np.sqrt(cov.diagonal()))
+    if _clearly_positive(correlation):
+        return 1.0, nothing
+    values, vectors = np.linalg.eigh(correlation)
+    smallest = float(values[0])
+    return smallest, nothing if smallest > DEPENDENT else np.flatnonzero(np.abs(vectors[:, 0]) > 0.05)
+
+
 def _clearly_positive(correlation: Array) -> bool:
     """A cheap sufficient test: the sum of the inverse eigenvalues, the trace of the inverse, is small."""
     try:
-        return bool(np.trace(positive_inverse(correlation)[0]) < 1e6)
+        return bool(positive_inverse(correlation)[0].trace() < 1e6)
     except np.linalg.LinAlgError:
         return False
 

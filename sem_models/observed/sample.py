@@ -23,6 +23,7 @@ from sem_models.observed.checks import (
     check_answered,
     check_columns,
     check_group_sizes,
+    check_not_collinear,
     check_positive_definite,
     quoted,
     where_is,
@@ -228,6 +229,8 @@ def sample_from_data(
         patterns = complete_patterns(np.array([float(len(block)) for block in values_of]), mean, cov)
     else:
         cov, mean, settled = settled_moments(patterns, len(labels))
+        if not settled:
+            _check_dependencies(values_of, variables, exogenous, [where_is(label, group) for label in labels])
         if not settled and missing == "fiml.x" and exogenous:
             raise NoMaximum(cov, mean)  # the covariates' moments would be part of the model
     for g, label in enumerate(labels):
@@ -238,6 +241,16 @@ def sample_from_data(
         weighted=weights is not None, clustered=clusters is not None,
         sizes=tuple(len(block) for block in blocks), saturated=settled, index=data.index,
     )  # fmt: skip
+
+
+def _check_dependencies(
+    values_of: Sequence[Array], variables: Sequence[str], exogenous: Sequence[str], where: Sequence[str]
+) -> None:
+    """DataError where moments have no estimates because variables, of the covariates first, are collinear."""
+    fixed = [i for i, name in enumerate(variables) if name in set(exogenous)]
+    for block, here in zip(values_of, where, strict=True):
+        check_not_collinear(block[:, fixed], [variables[i] for i in fixed], where=here)
+        check_not_collinear(block, variables, where=here)
 
 
 def used_rows(

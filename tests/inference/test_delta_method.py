@@ -61,6 +61,29 @@ def test_standardized_derivatives(fit: sm.Fit, metric: str) -> None:
     np.testing.assert_allclose(analytic.jacobian, numeric(values, solved.point.free), atol=DERIVATIVE)
 
 
+@pytest.mark.parametrize("metric", ["std_all", "std_lv", "std_nox"])
+def test_what_is_one_in_its_own_units_has_no_error(metric: str) -> None:
+    """The derivatives of an exogenous variance in its own units cancel, but for rounding in some samples."""
+    model = "E =~ e1 + e2 + e3\nO =~ o1 + o2 + o3\nO ~ E + w\nE ~~ w"
+    exact = {"E"} if metric == "std_lv" else {"E", "w"}
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        e, w = rng.normal(size=(2, 200))
+        o = 0.5 * e + 0.3 * w + rng.normal(size=200)
+        items = {
+            f"{name}{i}": score + rng.normal(size=200)
+            for name, score in (("e", e), ("o", o))
+            for i in (1, 2, 3)
+        }
+        fit = sm.fit(model, pd.DataFrame(items).assign(w=w), fixed_x=False)
+        table = fit.standardized(metric)  # type: ignore[arg-type]
+        ones = table[(table["op"] == "~~") & (table["lhs"] == table["rhs"]) & table["lhs"].isin(exact)]
+        assert set(ones["lhs"]) == exact
+        assert (ones["se"] == 0.0).all()
+        assert ones[["z", "pvalue"]].isna().all(axis=None)
+        assert (table.loc[~table.index.isin(ones.index), "se"] > 1e-3).all()
+
+
 def test_standardized_by_hand(fit: sm.Fit) -> None:
     """A path times the ratio of implied standard deviations; a loading; a residual variance is 1 − R²."""
     cov = fit.latent_moments()[""]["cov"]

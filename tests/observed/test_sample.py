@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from sem_models.errors import DataError, SpecError
+from sem_models.observed.checks import check_not_collinear
 from sem_models.observed.moments import sample_from_moments
 from sem_models.observed.sample import Sample, sample_from_data
 from sem_models.observed.saturated import saturated_moments
@@ -35,6 +36,15 @@ def holes(answers: pd.DataFrame) -> pd.DataFrame:
     for item in ITEMS:
         frame.loc[rng.random(80) < 0.15, item] = np.nan
     frame.loc[7, list(ITEMS)] = np.nan
+    return frame
+
+
+@pytest.fixture
+def few_answers() -> pd.DataFrame:
+    """Three items, the last answered in four of 30 rows and constant among them."""
+    frame = pd.DataFrame(np.random.default_rng(6).normal(size=(30, 3)), columns=["a", "b", "c"])
+    frame.loc[:3, "c"] = 1.0
+    frame.loc[4:, "c"] = np.nan
     return frame
 
 
@@ -139,6 +149,37 @@ def test_too_few_answers_for_so_many_items_is_told() -> None:
     assert np.linalg.eigvalsh(sample.cov[0])[0] > 0
     with pytest.raises(DataError, match="too few answers for so many items"):
         saturated_moments(sample.patterns, 1)
+
+
+@pytest.mark.parametrize("missing", ["listwise", "fiml", "fiml.x", "pairwise", "two.stage"])
+@pytest.mark.parametrize("gaps", ["in the items", "in one covariate", "in both covariates"])
+def test_collinear_variables_are_named_whatever_is_missing(
+    holes: pd.DataFrame, missing: str, gaps: str
+) -> None:
+    frame = holes.assign(y=3 - 2 * holes["x"])
+    frame.loc[
+        10:14, {"in the items": [], "in one covariate": ["x"], "in both covariates": ["x", "y"]}[gaps]
+    ] = np.nan
+    with pytest.raises(DataError, match=r"'x', 'y' are perfectly collinear: .* Leave one of them out"):
+        sample_from_data(frame, (*ITEMS, "x", "y"), missing=missing, exogenous=("x", "y"))
+
+
+def test_collinear_items_are_named_by_group(holes: pd.DataFrame) -> None:
+    frame = holes.assign(total=holes["t1"] + holes["t3"])
+    with pytest.raises(
+        DataError, match=r"'t1', 't3', 'total' are perfectly collinear in group 'late' of 'g'"
+    ):
+        sample_from_data(frame, (*ITEMS, "total"), missing="fiml", group="g")
+
+
+def test_few_complete_rows_are_no_proof_of_collinearity(few_answers: pd.DataFrame) -> None:
+    """Two items agree in all rows that answer everything, but not in those that answer the two."""
+    frame = few_answers.copy()
+    frame.iloc[:4, 1] = frame.iloc[:4, 0]
+    check_not_collinear(frame.to_numpy(), list(frame))
+    frame["b"] = frame["a"]
+    with pytest.raises(DataError, match="'a', 'b' are perfectly collinear"):
+        check_not_collinear(frame.to_numpy(), list(frame))
 
 
 def test_covariance_input_is_rescaled_and_ordered(answers: pd.DataFrame) -> None:
