@@ -25,6 +25,20 @@ def _tool(name: str) -> ModuleType:
     return module
 
 
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)\s]+?)(?:#[^)]*)?\)", text)
+    named = [f"docs/{name}" for name in re.findall(r"\bdocs/([\w-]+\.(?:md|json))\b", text)]
+    lost = [t for t in targets if not (page.parent / t).exists()] + [
+        n for n in named if not (ROOT / n).exists()
+    ]
+    assert not lost, f"{page.name} leads to {', '.join(lost)}, which do not exist"
+
+
 @pytest.fixture(scope="module")
 def project() -> dict[str, dict[str, Requirement]]:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -48,6 +48,7 @@ def solve_latent(
     settled: Callable[[Array], Likelihood | None] | None = None,
     near: float = NEAR,
     polish: bool = True,
+    rough: bool = False,
 ) -> LatentSolution:
     """Maximize from start (k,); metric (k, k) is a first guess of the information there.
 
@@ -55,7 +56,8 @@ def solve_latent(
     is NEAR, and Newton steps with it end the search. Where it is not positive definite, or the search gets
     stuck, a trust region on exact information takes over. `settled` is asked once the optimum is `near`, in
     standard errors: it may return a better likelihood to go on with. Without `polish` the search ends NEAR,
-    for its value alone, and the information is the quasi-Newton one.
+    for its value alone, and the information is the quasi-Newton one. A `rough` search, of a likelihood whose
+    gradient is not exact, ends where it gets stuck.
     """
     first = likelihood.value_and_gradient(start)
     if first is None:
@@ -97,6 +99,8 @@ def solve_latent(
             exact = None  # the exact step led far: its curvature is out of date
         curve = _updated(curve, at - params, gradient - new_gradient)
         params, value, gradient = at, new_value, new_gradient
+    if rough:
+        return LatentSolution(params, value, gradient, curve, Outcome.STUCK, 0, np.inf)
     return _by_trust_region(likelihood, params, max_iterations)
 
 

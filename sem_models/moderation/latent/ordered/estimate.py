@@ -15,7 +15,7 @@ from sem_models.moderation.latent.ordered.likelihood import COARSE, AnswerLikeli
 from sem_models.moderation.latent.ordered.nodes import PER_DIMENSION
 from sem_models.moderation.latent.ordered.responses import Responses, responses_of
 from sem_models.moderation.latent.ordered.result import AnswerModeration
-from sem_models.moderation.latent.ordered.search import search
+from sem_models.moderation.latent.ordered.search import again, search
 from sem_models.moderation.latent.problem import Problem
 from sem_models.moderation.latent.true_moments import true_moments
 from sem_models.observed.sample import Sample
@@ -24,6 +24,8 @@ FEWEST, MOST = 3, 40
 """Nodes for each latent variable."""
 LARGEST = 20_000_000
 """Rows × nodes beyond which a search would take hours."""
+REFINED, MORE = 0.02, 4
+"""Error of the log-likelihood above which nodes of our own choice become more, and by how many."""
 HOPELESS = 1.0
 """Error of the log-likelihood beyond which a solution is none."""
 FINER = {1: 8, 2: 4}
@@ -50,6 +52,10 @@ def by_answers(
     likelihood = answer_likelihood(ram, equations, rows, start, min(COARSE, per_dimension))
     found = search(likelihood, start, _metric, per_dimension, max_iterations=problem.options.max_iterations)
     solution, bound = found.solution, error_bound(found.likelihood, found.solution.params)
+    if nodes is None and bound > REFINED and per_dimension + MORE <= MOST:
+        per_dimension += MORE
+        found = again(found, _metric, per_dimension, max_iterations=problem.options.max_iterations)
+        solution, bound = found.solution, error_bound(found.likelihood, found.solution.params)
     caution = ""
     if not bound <= accuracy:
         caution = (

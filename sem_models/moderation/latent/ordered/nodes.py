@@ -20,10 +20,12 @@ from sem_models.moderation.latent.ordered.responses import Responses, given, lev
 
 PER_DIMENSION = {1: 15, 2: 11, 3: 7, 4: 6, 5: 5}
 """Nodes for each of so many latent variables."""
-ROUNDS, HALVINGS = 50, 8
+ROUNDS, HALVINGS = 25, 6
 """Steps to the posterior modes at most, and how often each is made shorter."""
 BELIEVED = (0.4, 2.5)
 """Factors by which a covariance may differ from the inverse curvature at the mode."""
+FLAT = 1e-6
+"""Gain of a step in the log-likelihood of a row below which it stands at its mode."""
 LONGEST = 3.0
 """Length of a step in posterior standard deviations."""
 
@@ -94,7 +96,7 @@ def modes(
     for _ in range(ROUNDS):
         step = np.linalg.solve(curve, gradient[..., None])[..., 0]
         gain = (step * gradient).sum(axis=1)
-        if gain.max(initial=0.0) < 1e-12:
+        if gain.max(initial=0.0) < FLAT:
             break
         length = np.minimum(1.0, LONGEST / np.sqrt(np.maximum(gain, 1e-300)))
         for _ in range(HALVINGS):

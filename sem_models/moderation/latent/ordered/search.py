@@ -16,6 +16,8 @@ from sem_models.moderation.latent.solve import LatentSolution, solve_latent
 
 SETTLED = 1e-2
 """Distance to the optimum in standard errors at which the nodes stay: derivatives are exact from there on."""
+ROUGH = 60
+"""Steps on nodes that follow, at most."""
 TURNS = 4
 """How often a search begins anew from its end, on nodes placed there."""
 STILL = 0.05
@@ -91,9 +93,26 @@ def search(
     plane = (np.eye(k) if kept is None else kept, np.zeros(k) if fixed is None else fixed)
     at = Following(likelihood, per_dimension, *plane)
     solution = solve_latent(
-        at, start, metric(at, start), max_iterations=max_iterations, settled=at.settled, near=SETTLED,
-        polish=polish,
+        at, start, metric(at, start), max_iterations=min(ROUGH, max_iterations), settled=at.settled,
+        near=SETTLED, polish=polish, rough=True,
     )  # fmt: skip
+    return _ended(at, solution, metric, max_iterations=max_iterations, polish=polish)
+
+
+def again(
+    found: Found, metric: Callable[[Likelihood, Array], Array], per_dimension: int, *, max_iterations: int
+) -> Found:
+    """Go on from the end of a search on more nodes."""
+    k = found.likelihood.ram.n_params
+    at = Following(found.likelihood, per_dimension, np.eye(k), np.zeros(k))
+    return _ended(at, found.solution, metric, max_iterations=max_iterations, polish=True)
+
+
+def _ended(
+    at: Following, solution: LatentSolution, metric: Callable[[Likelihood, Array], Array], *,
+    max_iterations: int, polish: bool,
+) -> Found:  # fmt: skip
+    """Searches on nodes that stay, until placing them anew changes nothing."""
     for _ in range(TURNS):
         x, before, ready = solution.params, at.nodes, at.stays
         at.stays = True
