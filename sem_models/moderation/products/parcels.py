@@ -90,14 +90,17 @@ def parceled(
 
 def check_parcels(statement: Statement, per_factor: object) -> int:
     """The number of parcels; SpecError for what is none, and where no factor of a product is latent."""
-    whole = isinstance(per_factor, int | np.integer) and not isinstance(per_factor, bool)
-    if not whole or int(per_factor) < FEWEST:  # type: ignore[call-overload]
+    if (
+        isinstance(per_factor, bool)
+        or not isinstance(per_factor, int | np.integer)
+        or int(per_factor) < FEWEST
+    ):
         raise SpecError(f"parcels={per_factor!r} must be a whole number of {FEWEST} or more.")
     if not statement.latent_products:
         raise SpecError(
             "parcels=: no product has a latent factor whose items could be gathered. Leave it out."
         )
-    return int(per_factor)  # type: ignore[call-overload]
+    return int(per_factor)
 
 
 def _dealt(items: Sequence[str], n: int, strengths: Mapping[str, float]) -> list[tuple[str, ...]]:
