@@ -17,8 +17,8 @@ METHODS = {
 
 
 PAIRWISE_ERRORS = (
-    "standard errors and χ² take pairwise moments as those of complete rows, as lavaan does, and are too "
-    "sure of them: use se='bootstrap' or missing='fiml'"
+    "where answers are missing, standard errors and χ² take pairwise moments as those of complete rows, as "
+    "lavaan does, and are too sure of them: use se='bootstrap' or missing='fiml'"
 )
 """Said of continuous variables; those of ordered items know which rows answered a pair."""
 

@@ -78,7 +78,7 @@ class Fit:
         if options.se == "bootstrap":
             notes = (*notes, self.solved.bootstrapped.line())
         notes += () if s.saturated else (NO_SATURATED,)
-        if options.missing == "pairwise" and options.se not in ("bootstrap", "none") and s.has_gaps:
+        if options.missing == "pairwise" and options.se not in ("bootstrap", "none") and s.ordinal is None:
             notes += (PAIRWISE_ERRORS,)
         if s.ordinal is not None and any(s.ordinal.empty):
             notes += (s.ordinal.sparse(),)

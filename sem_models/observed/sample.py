@@ -82,11 +82,6 @@ class Sample:
         return self.digest or _digest(self)
 
     @property
-    def has_gaps(self) -> bool:
-        """Whether rows of continuous variables lack answers, however these were bridged."""
-        return self.ordinal is None and any(bool(np.isnan(r.values.sum())) for r in self.rows or ())
-
-    @property
     def n_by_group(self) -> Array:
         """Rows by group as the likelihood counts them: n, or n − 1 with unbiased moments."""
         return sum_by_group(self.patterns.size, self.patterns.group, len(self.groups), -1)

@@ -34,8 +34,8 @@ def test_what_cannot_be_timed_is_left_out(tmp_path: Path, capsys: pytest.Capture
     assert main(["--data", str(tmp_path)]) == 1
     assert "reference data" in capsys.readouterr().out
     _data(tmp_path)
-    ordered = Entry("ordered", PLANNED_BEHAVIOR, "tpb.csv", "lms", 1.0, {"ordered": True})  # refused as yet
-    assert runner(ordered, tmp_path) is None
+    refused = Entry("refused", PLANNED_BEHAVIOR, "tpb.csv", "lms", 1.0, {"missing": "pairwise"})
+    assert runner(refused, tmp_path) is None
 
 
 def test_the_target_is_a_tenth() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import csv
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 
 from sem_models import examples
@@ -138,6 +140,14 @@ def _texts(executed: dict[str, RunResult]) -> dict[Path, str]:
     }
 
 
+def _without_version(path: Path, text: str) -> str:
+    """A table without the version of the rules, one digit that every line of a scorecard ends with."""
+    if path.suffix != ".csv":
+        return text
+    table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+    return str(table.drop(columns="rules", errors="ignore").to_csv(index=False))
+
+
 def _own(executed: dict[str, RunResult]) -> dict[Path, str]:
     """The executed notebooks, their pages and records."""
     kinds = (".ipynb", ".html", ".json")
@@ -183,6 +193,7 @@ def test_no_customer_id_and_no_row(executed: dict[str, RunResult]) -> None:
     for path, text in _texts(executed).items():
         if path.parent.name == "charts" and path.suffix == ".html":
             continue  # the chart's script library; its data are those of the SVG beside it
+        text = _without_version(path, text)
         words = set(re.findall(r"[A-Za-z]+\d+", text))
         assert not ids & words, path.name
         # Digits of answers, apart from each other by anything that is no digit or word.

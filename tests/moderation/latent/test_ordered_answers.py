@@ -240,7 +240,13 @@ def test_ordered_types_need_no_option(data: pd.DataFrame) -> None:
     assert lms(SMALL, typed, ordered=()).loglik == pytest.approx(lms(SMALL, data).loglik, abs=1e-9)
 
 
-@pytest.mark.parametrize("shift", [5.0, 30.0])
+def test_a_moderator_far_from_zero_is_to_be_centered(data: pd.DataFrame) -> None:
+    text = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\nY ~ X + w + X:w"
+    with pytest.raises(SpecError, match=r"'w' lies 2\d\d\d standard deviations from 0.*Center it"):
+        lms(text, data.assign(w=data["w"] + 2023))
+
+
+@pytest.mark.parametrize("shift", [2.0, 15.0])
 def test_where_an_observed_moderator_has_its_zero_does_not_matter(data: pd.DataFrame, shift: float) -> None:
     text = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\nY ~ X + w + X:w"
     plain, moved = lms(text, data), lms(text, data.assign(w=data["w"] + shift))

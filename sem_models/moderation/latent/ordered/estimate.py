@@ -26,6 +26,8 @@ LARGEST = 20_000_000
 """Rows × nodes beyond which a search would take hours."""
 REFINED, MORE = 0.02, 4
 """Error of the log-likelihood above which nodes of our own choice become more, and by how many."""
+FAR = 20.0
+"""Standard deviations from 0 beyond which an observed moderator must be centered."""
 HOPELESS = 1.0
 """Error of the log-likelihood beyond which a solution is none."""
 FINER = {1: 8, 2: 4}
@@ -47,8 +49,9 @@ def by_answers(
     equations = equations_of(ram, problem.products)
     true_moments(ram, problem.products)  # refuses products that have no moments in closed form
     per_dimension = _per_dimension(problem, equations, nodes, adaptive)
-    start = _start(problem, equations)
     rows = rows_of(problem.sample, ram)
+    _check_moderators(problem, equations, rows)
+    start = _start(problem, equations)
     likelihood = answer_likelihood(ram, equations, rows, start, min(COARSE, per_dimension))
     found = search(likelihood, start, _metric, per_dimension, max_iterations=problem.options.max_iterations)
     solution, bound = found.solution, error_bound(found.likelihood, found.solution.params)
@@ -114,6 +117,21 @@ def _per_dimension(problem: Problem, equations: Equations, nodes: int | None, ad
             "data of this size."
         )
     return size
+
+
+def _check_moderators(problem: Problem, equations: Equations, rows: tuple[Responses, ...]) -> None:
+    """SpecError for an observed moderator so far from 0 that its products are hardly but its factor."""
+    values = np.concatenate([r.covariates for r in rows])
+    used = {f - len(equations.latent) for own in equations.factors for f in own}
+    for c in sorted(c for c in used if c >= 0):
+        mean, sd = float(values[:, c].mean()), float(values[:, c].std())
+        if abs(mean) > FAR * sd:
+            name = problem.ram.variables[equations.covariates[c]]
+            raise SpecError(
+                f"The moderator '{name}' lies {abs(mean) / sd:.0f} standard deviations from 0, so that its "
+                f"product with a latent variable is nearly that variable. Center it first: {name} - "
+                f"{name}.mean(). The interaction is the same."
+            )
 
 
 def _start(problem: Problem, equations: Equations) -> Array:

@@ -39,6 +39,13 @@ class AnswerModeration(LatentModeration):
     def linear_loglik(self) -> float:
         return self._without.value if self._linear_converged else float("nan")
 
+    def _against_linear(self) -> tuple[float, int, float]:
+        """As LatentModeration's; NaN where either search did not end in a maximum."""
+        chisq, df, pvalue = super()._against_linear()
+        if self.solution.outcome is not Outcome.CONVERGED:
+            return float("nan"), df, float("nan")
+        return chisq, df, pvalue
+
     @property
     def _linear_converged(self) -> bool:
         return self._without.outcome is Outcome.CONVERGED
