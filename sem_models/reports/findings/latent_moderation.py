@@ -58,7 +58,9 @@ def _treated(study: Study, found: Moderation) -> tuple[str, ...]:
     if study.treat_as != "ordered":
         return ()
     if "parcels" in found.options:
-        gathered = dict.fromkeys(name.rsplit(".", 1)[0] for name in found.options["parcels"])
+        names = say.as_names(study.names)
+        factors = dict.fromkeys(name.rsplit(".", 1)[0] for name in found.options["parcels"])
+        gathered = [names.get(factor, factor) for factor in factors]
         return (
             f"Items are treated as ordered, but for those of {say.listing(gathered)}: products have no "
             "thresholds, so means of these items stand for them, as numbers.",
