@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sem_models.estimation.batched_gradient import inverse
 from sem_models.estimation.batches import Batch, IncompleteBatch, Replicated, Seen, saturated
-from sem_models.estimation.refit import inverse, search
+from sem_models.estimation.refit import search
 from sem_models.model.ram import Array
 from sem_models.observed import moment_likelihood
 from sem_models.observed.patterns import Patterns, discrepancy

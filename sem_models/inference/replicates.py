@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from sem_models.estimation import kernels
+from sem_models.estimation.batched_gradient import filled
 from sem_models.estimation.batches import Batch
-from sem_models.estimation.refit import filled
 from sem_models.inference.effects import Effect
 from sem_models.inference.product_metric import latent_products
 from sem_models.inference.standardized import Metric, emergent_weights, row_values, standardized_values

@@ -131,6 +131,16 @@ class RamModel:
             residual_variances(a_mat, s_mat, self.scales(free)[1], self.ordinal)
         return a_mat, s_mat, m_vec
 
+    def part(self, kind: int, rows: IntArray, cols: IntArray) -> Part:
+        """The entries of A or S at rows and cols, which broadcast, e.g. to (r, c)."""
+        base = (self.a_base, self.s_base)[kind]
+        flat, index = self.places.filled[kind]
+        shown = base[:, rows, cols]
+        at = np.full(base.shape, -1)
+        at[:, rows, cols] = np.arange(shown.size).reshape(shown.shape)
+        place = at.reshape(-1)[flat]
+        return Part(shown, place[place >= 0], index[place >= 0])
+
     def scales(self, free: Array) -> tuple[Array, Array]:
         """Thresholds (..., g, t), 0 where a mean stands, and scalings (..., g, p) of a model of ordered
         items."""
@@ -185,6 +195,19 @@ def residual_variances(a_mat: Array, s_mat: Array, scale: Array, part: OrdinalPa
     if part.passed:
         left = np.linalg.solve(total[..., o[:, None], o] ** 2, left[..., None])[..., 0]
     s_mat[..., o, o] = left
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some entries of A or S: fixed values base (g, …), flat places in it and the free row of each."""
+
+    base: Array
+    place: IntArray
+    index: IntArray
+
+    def __call__(self, free: Array) -> Array:
+        """The entries (..., g, …) at free rows (..., q)."""
+        return _filled(self.base, free, self.place, self.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import pytest
 
 import sem_models as sm
 from sem_models import examples
+from sem_models.estimation.batched_gradient import batched_gradient
 from sem_models.estimation.batches import IncompleteBatch, incomplete_rows, saturated, values
 from sem_models.estimation.objective import NormalTheory
-from sem_models.estimation.refit import Gradient
 from sem_models.inference.drawing import drawn_times
 from sem_models.inference.refits import row_gaps, row_units
 from sem_models.inference.resampling import resampled_gaps
@@ -58,7 +58,7 @@ def test_gradient_and_value_are_those_of_the_patterns(
     fit = sm.fit(model, survey, missing="fiml", **options)  # type: ignore[arg-type]
     batch = _batch(fit, 3)
     params = np.tile(fit.solved.point.params, (3, 1)) * 1.03
-    found, weight, seen = Gradient(fit.solved.ram)(params, batch)
+    found, weight, seen = batched_gradient(fit.solved.ram)(params, batch, None)
     value = values(weight, seen, batch.share)
     for b in range(3):
         objective = _objective(fit, batch, b)
