@@ -36,10 +36,11 @@ from sem_models.inference.solved import Solved
 from sem_models.inference.test_statistics import n_moments
 from sem_models.linear_algebra import factored
 from sem_models.model.auxiliary import check_outside, with_auxiliaries
+from sem_models.model.build_table import build_table
 from sem_models.model.constraints import Restrictions
 from sem_models.model.ram import RamModel, build_ram
 from sem_models.model.syntax import parse
-from sem_models.model.table import ParameterTable, TableOptions, build_table
+from sem_models.model.table import ParameterTable, TableOptions
 from sem_models.observed.moments import Moments, sample_from_moments
 from sem_models.observed.ordered_items import ordered_items, warn_two_values
 from sem_models.observed.ordered_sample import sample_of_items

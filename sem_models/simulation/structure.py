@@ -11,9 +11,10 @@ import numpy as np
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.kernels import implied
 from sem_models.model.ast import Formula, Syntax
+from sem_models.model.build_table import build_table
 from sem_models.model.ram import Array, build_ram
 from sem_models.model.syntax import parse, point_at
-from sem_models.model.table import ParameterTable, Row, TableOptions, build_table
+from sem_models.model.table import ParameterTable, Row, TableOptions
 from sem_models.simulation.population import Population
 
 

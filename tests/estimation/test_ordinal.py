@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from sem_models.estimation.ordinal_least_squares import OrdinalLeastSquares, ordinal_least_squares
+from sem_models.model.build_table import build_table
 from sem_models.model.ram import build_ram
 from sem_models.model.syntax import parse
-from sem_models.model.table import TableOptions, build_table
+from sem_models.model.table import TableOptions
 from sem_models.observed.ordered_items import ordered_items
 from sem_models.observed.ordered_sample import sample_of_items
 from tests.inference.items import ITEMS, survey

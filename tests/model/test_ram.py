@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sem_models.errors import SpecError
+from sem_models.model.build_table import build_table
 from sem_models.model.ram import DIRECTED, MEAN, SYMMETRIC, RamModel, build_ram
 from sem_models.model.syntax import parse
-from sem_models.model.table import ParameterTable, TableOptions, build_table
+from sem_models.model.table import ParameterTable, TableOptions
 
 
 def build(text: str, groups: tuple[str, ...] = ("",), **options: Any) -> tuple[ParameterTable, RamModel]:

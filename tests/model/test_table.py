@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sem_models.errors import SpecError
 from sem_models.estimation.options import MODEL_TYPES
+from sem_models.model.build_table import build_table
 from sem_models.model.syntax import parse
-from sem_models.model.table import ParameterTable, TableOptions, build_table
+from sem_models.model.table import ParameterTable, TableOptions
 from sem_models.model.variables import classify
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sem_models.errors import SpecError
-from sem_models.model.table import TableOptions, build_table
+from sem_models.model.build_table import build_table
+from sem_models.model.table import TableOptions
 from sem_models.moderation.statement import check_factors, model_text, read_statement
 
 ITEMS = "X =~ x1 + x2\nZ =~ z1 + z2\nY =~ y1 + y2\n"

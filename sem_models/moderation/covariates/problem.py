@@ -13,8 +13,9 @@ from sem_models.estimation.data_options import missing_method
 from sem_models.estimation.fit import _frame, solve
 from sem_models.estimation.options import Options, resolve
 from sem_models.inference.solved import Solved
+from sem_models.model.build_table import build_table
 from sem_models.model.ram import Array, IntArray, RamModel, build_ram
-from sem_models.model.table import ParameterTable, build_table
+from sem_models.model.table import ParameterTable
 from sem_models.moderation.covariates.functions import Correlated, ParameterMap
 from sem_models.moderation.covariates.identified import check_identified
 from sem_models.moderation.covariates.likelihood import CovariateLikelihood, covariate_blocks

@@ -20,10 +20,11 @@ from sem_models.estimation.ordinal_starts import ordinal_start
 from sem_models.estimation.units import row_units, variable_units
 from sem_models.inference.solved import Solved
 from sem_models.inference.standardized import row_values
+from sem_models.model.build_table import build_table
 from sem_models.model.constraints import restrictions
 from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.syntax import Formula, Syntax, point_at
-from sem_models.model.table import ParameterTable, TableOptions, build_table
+from sem_models.model.table import ParameterTable, TableOptions
 from sem_models.moderation.statement import Product, Statement, check_factors, labeled_text, read_statement
 from sem_models.observed.ordered_items import Items, ordered_items
 from sem_models.observed.ordered_sample import sample_of_items

@@ -9,15 +9,9 @@ import numpy as np
 
 from sem_models.errors import SpecError
 from sem_models.estimation.batches import Batch, IncompleteBatch, IncompleteRows, incomplete_rows
+from sem_models.model.equal_rows import across_groups, check_families, family_of, settle_labels
 from sem_models.model.ram import Array
-from sem_models.model.table import (
-    ParameterTable,
-    Row,
-    _across_groups,
-    _check_families,
-    _family,
-    _settle_labels,
-)
+from sem_models.model.table import ParameterTable, Row
 from sem_models.moderation.local.kernel import Window
 from sem_models.moderation.local.moments import CompleteRows, slopes_at
 from sem_models.observed.pattern_moments import group_patterns
@@ -115,15 +109,15 @@ def joint_table(
             "constraint, or leave out group_equal=."
         )
     options = replace(table.options, group_equal=equal, group_partial=partial)
-    _check_families(options)
+    check_families(options)
     shared = {k for k, n in Counter(r.label for r in table.rows if r.label and r.free).items() if n > 1}
     rows: list[Row] = []
     for block in range(1, len(labels) + 1):
         for row in table.rows:
             label = row.label
             if block > 1 and label:
-                held = _family(row, table.variables) in equal and row.name not in partial
+                held = family_of(row, table.variables) in equal and row.name not in partial
                 label = label if label in shared and held else f"{label}.f{block}" if label in shared else ""
             rows.append(replace(row, block=block, label=label))
-    rows = _settle_labels(_across_groups(rows, table.variables, options))
+    rows = settle_labels(across_groups(rows, table.variables, options))
     return replace(table, rows=tuple(rows), groups=labels, definitions=(), options=options)

@@ -7,9 +7,10 @@ from itertools import combinations
 from typing import Literal, cast
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.model.build_table import build_table
 from sem_models.model.polynomials import Polynomial
 from sem_models.model.syntax import parse, to_text
-from sem_models.model.table import TableOptions, build_table
+from sem_models.model.table import TableOptions
 from sem_models.moderation.products import constrained
 from sem_models.moderation.products.pairs import Indicator, Measured
 from sem_models.moderation.products.symbols import Labels, Symbols

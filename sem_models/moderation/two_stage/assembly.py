@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sem_models.model.build_table import build_table
 from sem_models.model.ram import Array
 from sem_models.model.syntax import parse, to_text
-from sem_models.model.table import ParameterTable, Row, TableOptions, build_table
+from sem_models.model.table import ParameterTable, Row, TableOptions
 from sem_models.moderation.statement import Statement
 from sem_models.moderation.two_stage.blocks import Stages, plain
 from sem_models.moderation.two_stage.corrected import STEP

@@ -14,9 +14,10 @@ from sem_models.estimation.moment_space import jacobian
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.options import Options
 from sem_models.inference.solved import Solved
+from sem_models.model.build_table import build_table
 from sem_models.model.ram import Array, IntArray
 from sem_models.model.syntax import parse
-from sem_models.model.table import ParameterTable, build_table
+from sem_models.model.table import ParameterTable
 from sem_models.model.variables import classify
 from sem_models.observed.moments import sample_from_moments
 

@@ -10,8 +10,9 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from sem_models.errors import SpecError
+from sem_models.model.build_table import build_table
 from sem_models.model.ram import Array, build_ram
-from sem_models.model.table import TableOptions, build_table
+from sem_models.model.table import TableOptions
 from sem_models.moderation.latent.qml import QuasiLikelihood, quasi_likelihood
 from sem_models.moderation.statement import read_statement
 from sem_models.observed.sample import group_labels, sample_from_data
