@@ -118,7 +118,7 @@ def fit(
         Before the estimation starts, each naming what is wrong, where, and what to do.
     """
     spec_id, spec = _specification(model)
-    frame = _frame(data)
+    frame = frame_of(data)
     if frame is None and sample_cov is None:
         raise DataError("fit() needs data, or sample_cov= with sample_nobs=.")
     if frame is not None and sample_cov is not None:
@@ -365,7 +365,7 @@ def _constraints(given: Any) -> str:
     return text
 
 
-def _frame(data: Any) -> pd.DataFrame | None:
+def frame_of(data: Any) -> pd.DataFrame | None:
     if data is None:
         return None
     import pandas as pd

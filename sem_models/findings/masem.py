@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 from scipy.stats import chi2
 
 from sem_models.errors import ConvergenceError, DataError, SpecError, did_you_mean
@@ -25,6 +24,7 @@ from sem_models.findings.correlation_pooling import (
     random_effects,
 )
 from sem_models.findings.importance import with_slopes
+from sem_models.inference.columns import checked_level, inference_columns
 from sem_models.model.ram import Array, IntArray
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from sem_models.model.spec import ModelSpec
 
 ITERATIONS, CLOSE, LOOSE = 300, 1e-10, 1e-6
+
+FIXED = 1e-18
+"""Variance up to which an estimate counts as a fixed value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,9 @@ class Pooled:
                 "studies": self.counts.astype(int),
             }
         )  # fmt: skip
-        inference = _inference(self.stage.r, np.sqrt(np.diagonal(self.stage.vcov)), level)
-        return frame.assign(**inference, tau2=self.stage.tau2)
+        errors = np.sqrt(np.diagonal(self.stage.vcov))
+        found = inference_columns(self.stage.r, errors, "est", level=checked_level(level))
+        return frame.assign(**found, tau2=self.stage.tau2)
 
     def homogeneity(self) -> pd.Series:
         """Q (χ² of the fixed-effects model), its degrees of freedom and p."""
@@ -102,7 +106,8 @@ class Masem:
         keys = [(r.lhs, r.op, r.rhs, r.label) for r in solved.table.rows]
         keys += [(name, ":=", str(tree), name) for name, tree in solved.table.definitions]
         frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "label"])
-        return frame.assign(**_inference(value, np.sqrt(np.maximum(variance, 0.0)), level))
+        errors = np.sqrt(np.where(variance > FIXED, variance, 0.0))
+        return frame.assign(**inference_columns(value, errors, "est", level=checked_level(level)))
 
     def measures(self) -> pd.Series:
         """chisq, df, pvalue, baseline_chisq, baseline_df, cfi, tli, rmsea, srmr, nobs (N of all studies).
@@ -307,14 +312,3 @@ def _correlations(label: str, matrix: pd.DataFrame, variables: tuple[str, ...]) 
     if np.linalg.eigvalsh(values)[0] <= 1e-10:
         raise DataError(f"The matrix of '{label}' is not positive definite. Check the figures as typed.")
     return values, np.array([variables.index(name) for name in present], dtype=np.intp)
-
-
-def _inference(value: Array, se: Array, level: float) -> dict[str, Array]:
-    if not 0 < level < 1:
-        raise SpecError(f"level={level!r} must lie between 0 and 1, as 0.95.")
-    half = float(ndtri((1 + level) / 2))
-    z = np.divide(value, se, out=np.full(len(value), np.nan), where=se > 1e-9)
-    return {
-        "est": value, "se": se, "z": z, "pvalue": 2 * ndtr(-np.abs(z)), "ci_lower": value - half * se,
-        "ci_upper": value + half * se,
-    }  # fmt: skip

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.findings.importance import Block, Weights, importances, item_weights, with_slopes
 from sem_models.findings.survey_facts import Element, elements_of, ranges_of
+from sem_models.inference.columns import checked_level, inference_columns
 from sem_models.model.ram import Array
 
 if TYPE_CHECKING:
@@ -224,13 +224,7 @@ class Priorities:
         return pd.concat(parts, ignore_index=True)
 
     def _inference(self, value: Array, slopes: Array) -> dict[str, Array]:
-        se = self.solved.errors_of(slopes)
-        half = float(ndtri((1 + self.level) / 2))
-        z = np.divide(value, se, out=np.full(len(value), np.nan), where=se > 0)
-        return {
-            "importance": value, "se": se, "z": z, "pvalue": 2 * ndtr(-np.abs(z)),
-            "ci_lower": value - half * se, "ci_upper": value + half * se,
-        }  # fmt: skip
+        return inference_columns(value, self.solved.errors_of(slopes), "importance", level=self.level)
 
 
 def priorities(
@@ -275,8 +269,7 @@ def priorities(
             f"weights='{weights}' is unknown. "
             + did_you_mean(str(weights), ("regression", "loadings", "equal"), noun="weights")
         )
-    if not 0 < level < 1:
-        raise SpecError(f"level={level!r} must lie between 0 and 1, as 0.95.")
+    checked_level(level)
     if not solved.sample.has_means and solved.sample.rows is None:
         raise DataError("Performance needs the items' means. Fit raw data, or give sample_mean=.")
     before = _predecessors(solved, target)

@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 from sem_models.errors import DataError, SpecError
 from sem_models.findings.published import Published, read_published
 from sem_models.findings.synthesis import Method, Synthesis, Test, synthesis
+from sem_models.inference.columns import checked_level
 from sem_models.inference.contrasts import Contrast
 
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ def replicate(
     (std_all by default), `effect` (direct, total), `group`, `level`, `n`, `title`, `page`. Raises SpecError.
     """
     source = published if isinstance(published, Published) else read_published(published)
-    if not 0 < level < 1:
-        raise SpecError(f"level={level!r} must lie between 0 and 1, as 0.95.")
+    checked_level(level)
     z = float(ndtri((1 + level) / 2))
     contrasts = [
         Contrast(e.claim, e.expression, e.title, e.scale, e.effect, group=e.group, level=level)

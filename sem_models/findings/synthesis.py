@@ -12,6 +12,7 @@ from scipy.stats import chi2
 from scipy.stats import t as student
 
 from sem_models.errors import ConvergenceError, DataError, SpecError, did_you_mean
+from sem_models.inference.columns import checked_level
 from sem_models.model.ram import Array
 
 Method = Literal["REML", "DL", "fixed"]
@@ -59,8 +60,7 @@ def synthesis(
     for name, value, known in (("method", method, ("REML", "DL", "fixed")), ("test", test, ("hksj", "z"))):
         if value not in known:
             raise SpecError(f"{name}='{value}' is unknown. {did_you_mean(value, known, noun='choices')}")
-    if not 0 < level < 1:
-        raise SpecError(f"level={level!r} must lie between 0 and 1, as 0.95.")
+    checked_level(level)
     k, nan = len(y), float("nan")
     w = 1 / v
     common = float(w @ y / w.sum())

@@ -18,6 +18,7 @@ import pandas as pd
 
 from sem_models.errors import ConvergenceError, DataError, SpecError, did_you_mean
 from sem_models.estimation.optimizer import Outcome
+from sem_models.inference.columns import checked_level
 from sem_models.inference.effects import effects
 from sem_models.inference.intervals import KINDS, IntervalKind, intervals, jackknife_acceleration
 from sem_models.inference.jackknife import jackknife
@@ -154,8 +155,7 @@ class Bootstrap:
             raise SpecError(
                 f"interval='{interval}' is unknown. {did_you_mean(interval, KINDS, noun='intervals')}"
             )
-        if not 0 < level < 1:
-            raise SpecError(f"level={level!r} must lie between 0 and 1, as 0.95.")
+        checked_level(level)
         if self.kind == "bollen.stine":
             raise SpecError(
                 "A Bollen–Stine bootstrap draws from data that satisfy the model: it gives the model's test, "

@@ -70,7 +70,7 @@ def _rows_of_items(
             out[b] = row_values(table, of, free, at).value
         else:
             out[b] = standardized_values(table, of, free, at, [metric])[0]
-    return np.concatenate([out, _defined(table, out)], axis=1)
+    return np.concatenate([out, defined_values(table, out)], axis=1)
 
 
 def _rows(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: Metric | Literal["raw"]) -> Array:
@@ -107,7 +107,7 @@ def _rows(table: ParameterTable, ram: RamModel, drawn: Replicates, metric: Metri
             else:
                 scale = (sd if row.op == "=~" else unit)[:, g, source] / sd[:, g, to]
         out[:, r] = value * scale
-    return np.concatenate([out, _defined(table, out)], axis=1)
+    return np.concatenate([out, defined_values(table, out)], axis=1)
 
 
 def _units(sd: Array, ram: RamModel) -> Array:
@@ -129,7 +129,7 @@ def _deviations(cov_all: Array, table: ParameterTable, ram: RamModel, metric: st
     return sd
 
 
-def _defined(table: ParameterTable, rows: Array) -> Array:
+def defined_values(table: ParameterTable, rows: Array) -> Array:
     env: dict[str, Array] = {}
     for r, row in enumerate(table.rows):
         env[table.plabel(r)] = rows[:, r]

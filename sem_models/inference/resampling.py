@@ -177,7 +177,7 @@ def resampled_gaps(gaps: Gaps, draws: Iterator[Times], units: Units) -> Iterator
     """Batches of incomplete rows from how often each is drawn."""
     for times in draws:
         weights, share = units.weighted(times)
-        yield _with_covariates(gaps, IncompleteBatch(gaps.rows, tuple(weights), share, *_blank(gaps, share)))
+        yield with_covariates(gaps, IncompleteBatch(gaps.rows, tuple(weights), share, *_blank(gaps, share)))
 
 
 def gaps_from_model(
@@ -196,7 +196,7 @@ def gaps_from_model(
             rows.append(replace(layout, values=x * layout.seen))
         weights = tuple(np.full((b, n), 1.0 / n) for n in sizes)
         shares = np.broadcast_to(share, (b, len(sizes)))
-        yield _with_covariates(gaps, IncompleteBatch(tuple(rows), weights, shares, *_blank(gaps, shares)))
+        yield with_covariates(gaps, IncompleteBatch(tuple(rows), weights, shares, *_blank(gaps, shares)))
 
 
 def _blank(gaps: Gaps, share: Array) -> tuple[Array, Array]:
@@ -204,7 +204,7 @@ def _blank(gaps: Gaps, share: Array) -> tuple[Array, Array]:
     return np.zeros((*share.shape, p, p)), np.zeros((*share.shape, p))
 
 
-def _with_covariates(gaps: Gaps, batch: IncompleteBatch) -> IncompleteBatch:
+def with_covariates(gaps: Gaps, batch: IncompleteBatch) -> IncompleteBatch:
     """The batch with its fixed covariates' moments, by the EM algorithm where covariates lack values."""
     x = gaps.exogenous
     if not len(x):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from sem_models.errors import ConvergenceError, SpecError, did_you_mean
 from sem_models.inference.all_tests import all_tests
+from sem_models.inference.columns import LEVEL, checked_level, inference_columns, row_keys
 from sem_models.inference.compare import Wald, compare_fits, wald_test
 from sem_models.inference.effects import effects
 from sem_models.inference.fit_measures import Measures, fit_measures
@@ -23,7 +23,6 @@ from sem_models.inference.no_saturated import WHY as NO_SATURATED
 from sem_models.inference.solved import Solved
 from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
-from sem_models.model.table import ParameterTable
 from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from sem_models.inference.score_tests import ScoreTests
     from sem_models.reports.summary import Summary
 
-LEVEL = 0.95
 CONTRAST_TEXTS = ("id", "title", "definition", "level", "note")
 Metrics = Literal["raw", "std_all", "std_lv", "std_nox"]
 
@@ -103,7 +101,7 @@ class Fit:
         if len(defined.value):
             value = np.append(value, defined.value)
             errors = np.append(errors, solved.errors_of(defined.jacobian))
-        columns = _inference(value, errors, "est", level=_checked(level))
+        columns = inference_columns(value, errors, "est", level=checked_level(level))
         if solved.options.se == "bootstrap":  # lavaan's default too: percentile limits
             drawn = solved.bootstrapped.estimates(level=level)
             columns.update(ci_lower=drawn["ci_lower"].to_numpy(), ci_upper=drawn["ci_upper"].to_numpy())
@@ -124,7 +122,7 @@ class Fit:
         defined = self.solved.defined(scaled)
         errors = self.solved.errors_of(np.concatenate([scaled.jacobian, defined.jacobian]))
         value = np.append(scaled.value, defined.value)
-        return self._frame(_inference(value, errors, "est_std", level=_checked(level)))
+        return self._frame(inference_columns(value, errors, "est_std", level=checked_level(level)))
 
     @single_threaded
     def effects(
@@ -155,7 +153,7 @@ class Fit:
             ("_std", [e.standardized for e in found], [e.standardized_jacobian for e in found]),
         ):
             frame = frame.assign(
-                **_inference(
+                **inference_columns(
                     np.array(value),
                     solved.errors_of(np.array(slope).reshape(len(value), q)),
                     "est",
@@ -534,7 +532,7 @@ class Fit:
 
     def _frame(self, columns: dict[str, Array], *, aux: bool = False) -> pd.DataFrame:
         """Rows of the table and defined parameters with these columns; `level` and `block` for groups."""
-        keys = dict(_keys(self.solved.table))
+        keys = dict(row_keys(self.solved.table))
         block = keys.pop("block")
         columns = {**keys, **columns}
         if len(self.groups) > 1:
@@ -565,33 +563,3 @@ class Fit:
             }
             for g, label in enumerate(self.groups)
         }
-
-
-@lru_cache(maxsize=32)
-def _keys(table: ParameterTable) -> tuple[tuple[str, Any], ...]:
-    """The columns that name the rows of a table, remembered by it."""
-    keys = [(r.lhs, r.op, r.rhs, table.groups[r.block - 1], r.label, r.block) for r in table.rows]
-    keys += [(d, ":=", str(expression), "", d, 0) for d, expression in table.definitions]
-    frame = pd.DataFrame(keys, columns=["lhs", "op", "rhs", "group", "label", "block"])
-    return (*((name, frame[name].array) for name in frame.columns[:-1]), ("block", frame["block"].to_numpy()))
-
-
-def _checked(level: float) -> float:
-    if not 0 < level < 1:
-        raise SpecError(f"level={level!r} must lie between 0 and 1, as 0.95.")
-    return level
-
-
-def _inference(
-    value: Array, error: Array, name: str, suffix: str = "", level: float = LEVEL
-) -> dict[str, Array]:
-    """Estimate, se, z, two-sided normal p and interval as columns; z and p are NaN for fixed values."""
-    half = float(ndtri((1 + level) / 2))
-    z = np.divide(value, error, out=np.full(len(value), np.nan), where=error > 0)
-    return {
-        f"{name}{suffix}": value,
-        f"se{suffix}": error,
-        f"z{suffix}": z,
-        f"pvalue{suffix}": 2 * ndtr(-np.abs(z)),
-        f"ci_lower{suffix}": value - half * error, f"ci_upper{suffix}": value + half * error,
-    }  # fmt: skip

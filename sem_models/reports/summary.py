@@ -77,11 +77,11 @@ class Summary:
 
 def summary_text(fit: Fit) -> str:
     """Plain text: what was estimated, whether it can be trusted, how it fits, and all estimates."""
-    lines = [*_head(fit), "", *_tests(fit), "", *_indices(fit), "", *_parameters(fit)]
+    lines = [*_head(fit), "", *_tests(fit), "", *_indices(fit), "", *parameter_lines(fit)]
     return "\n".join(lines) + "\n"
 
 
-def _pair(label: str, *values: str) -> str:
+def pair(label: str, *values: str) -> str:
     return f"  {label:<44}" + "".join(f"{v:>14}" for v in values)
 
 
@@ -95,34 +95,34 @@ def _head(fit: Fit) -> list[str]:
     if not status.ok:
         lines[1:1] = [f"  ! {reason}" for reason in status.reasons] or [f"  ! {status}"]
     lines += [
-        _pair("Estimator", head.estimator),
-        _pair("Missing answers", head.missing),
-        _pair("Number of model parameters", str(fit.solved.ram.n_counted)),
-        _pair("Number of observations", f"used {head.n_used}", f"of {head.n_available}"),
+        pair("Estimator", head.estimator),
+        pair("Missing answers", head.missing),
+        pair("Number of model parameters", str(fit.solved.ram.n_counted)),
+        pair("Number of observations", f"used {head.n_used}", f"of {head.n_available}"),
     ]
     if len(head.groups) > 1:
-        lines += [_pair(f"  {label}", str(n)) for label, n in head.groups.items()]
+        lines += [pair(f"  {label}", str(n)) for label, n in head.groups.items()]
     return lines
 
 
-def _num(value: float, digits: int = 3) -> str:
+def number(value: float, digits: int = 3) -> str:
     return "" if value != value else f"{value:.{digits}f}"
 
 
 def _tests(fit: Fit) -> list[str]:
     m = fit.measures()
     robust = "chisq_scaled" in m
-    lines = ["Model Test User Model:", _pair("", "Standard", *(["Scaled"] if robust else []))]
+    lines = ["Model Test User Model:", pair("", "Standard", *(["Scaled"] if robust else []))]
     rows = [("Test statistic", "chisq"), ("Degrees of freedom", "df"), ("P-value (Chi-square)", "pvalue")]
     for label, name in rows:
         digits = 0 if name == "df" else 3
         lines.append(
-            _pair(label, _num(m[name], digits), *([_num(m[f"{name}_scaled"], digits)] if robust else []))
+            pair(label, number(m[name], digits), *([number(m[f"{name}_scaled"], digits)] if robust else []))
         )
     if robust:
-        lines.append(_pair("Scaling correction factor", "", _num(m["chisq_scaling_factor"])))
+        lines.append(pair("Scaling correction factor", "", number(m["chisq_scaling_factor"])))
         if fit.solved.chi_square.shift:
-            lines.append(_pair("Shift parameter", "", _num(fit.solved.chi_square.shift)))
+            lines.append(pair("Shift parameter", "", number(fit.solved.chi_square.shift)))
         lines.append(f"    {CORRECTIONS[fit.solved.options.scaled_test]}")
     return lines
 
@@ -130,7 +130,7 @@ def _tests(fit: Fit) -> list[str]:
 def _indices(fit: Fit) -> list[str]:
     m = fit.measures()
     robust = "cfi_robust" in m and m["cfi_robust"] == m["cfi_robust"]
-    lines = ["Fit Measures:", _pair("", "Standard", *(["Robust"] if robust else []))]
+    lines = ["Fit Measures:", pair("", "Standard", *(["Robust"] if robust else []))]
     rows = [
         ("Comparative Fit Index (CFI)", "cfi"),
         ("Tucker-Lewis Index (TLI)", "tli"),
@@ -139,30 +139,30 @@ def _indices(fit: Fit) -> list[str]:
         ("  90 percent confidence interval - upper", "rmsea_ci_upper"),
     ]
     for label, name in rows:
-        lines.append(_pair(label, _num(m[name]), *([_num(m[f"{name}_robust"])] if robust else [])))
-    lines.append(_pair("SRMR", _num(m["srmr"])))
+        lines.append(pair(label, number(m[name]), *([number(m[f"{name}_robust"])] if robust else [])))
+    lines.append(pair("SRMR", number(m["srmr"])))
     if "logl" not in m.index:  # least squares have no likelihood
         return lines
     lines += [
-        _pair("Loglikelihood user model (H0)", _num(m["logl"])),
-        _pair("Loglikelihood unrestricted model (H1)", _num(m["unrestricted_logl"])),
-        _pair("Akaike (AIC)", _num(m["aic"])),
-        _pair("Bayesian (BIC)", _num(m["bic"])),
-        _pair("Sample-size adjusted Bayesian (SABIC)", _num(m["bic2"])),
+        pair("Loglikelihood user model (H0)", number(m["logl"])),
+        pair("Loglikelihood unrestricted model (H1)", number(m["unrestricted_logl"])),
+        pair("Akaike (AIC)", number(m["aic"])),
+        pair("Bayesian (BIC)", number(m["bic"])),
+        pair("Sample-size adjusted Bayesian (SABIC)", number(m["bic2"])),
     ]
     return lines
 
 
-def _parameters(fit: Fit) -> Iterator[str]:
+def parameter_lines(fit: Fit) -> Iterator[str]:
     frame = fit.estimates()
     options = fit.options
     yield "Parameter Estimates:"
     yield ""
-    yield _pair(
+    yield pair(
         "Standard errors", {"robust.huber.white": "Sandwich"}.get(options["se"], options["se"].capitalize())
     )
     of_errors = options["information"]
-    yield _pair("Information", (of_errors if isinstance(of_errors, str) else of_errors[0]).capitalize())
+    yield pair("Information", (of_errors if isinstance(of_errors, str) else of_errors[0]).capitalize())
     for label in fit.groups:
         part = frame[(frame["group"] == label) & (frame["op"] != ":=")]
         if len(fit.groups) > 1:
@@ -215,14 +215,14 @@ def _section(
         r = {k: float(records[i][k]) for k in FIGURES}
         free = r["se"] > 0
         cells = [
-            _num(r["est"]),
-            _num(r["se"]) if free else "",
-            _num(r["z"]),
-            _num(r["pvalue"]),
-            _num(r["ci_lower"]) if free else "",
-            _num(r["ci_upper"]) if free else "",
-            _num(r["std_lv"]),
-            _num(r["std_all"]),
+            number(r["est"]),
+            number(r["se"]) if free else "",
+            number(r["z"]),
+            number(r["pvalue"]),
+            number(r["ci_lower"]) if free else "",
+            number(r["ci_upper"]) if free else "",
+            number(r["std_lv"]),
+            number(r["std_all"]),
         ]
         yield f"{name[: NAME - 1]:<{NAME}}" + "".join(
             f"{cell:>{w}}" for cell, w in zip(cells, WIDTHS, strict=True)
@@ -240,7 +240,7 @@ def _r_squared(fit: Fit, group: str) -> Iterator[str]:
                 continue
         else:
             name = str(key)
-        yield f"{'    ' + name:<{NAME}}"[:NAME] + f"{_num(value):>10}"
+        yield f"{'    ' + name:<{NAME}}"[:NAME] + f"{number(value):>10}"
 
 
 def summary_html(fit: Fit) -> str:
@@ -251,11 +251,11 @@ def summary_html(fit: Fit) -> str:
     trouble = "".join(
         f'<p class="caution">{escape(s)}</p>' for s in status_sentences(fit.status, "the model")
     )
-    tables = "".join(table.html() for table in _tables(fit))
+    tables = "".join(table.html() for table in fit_tables(fit))
     return f"<style>{STYLE}</style><div><p><b>{escape(fit.header.line())}</b></p>{trouble}{tables}</div>"
 
 
-def _tables(fit: Fit) -> Iterator[Table]:
+def fit_tables(fit: Fit) -> Iterator[Table]:
     values = fit.measures()
     measures = pd.DataFrame({"measure": [m for m in MEASURES if m in values.index]})
     measures["value"] = [float(values[m]) for m in measures["measure"]]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.inference.columns import LEVEL, checked_level
 from sem_models.inference.contrasts import Adjust, adjust_pvalues
-from sem_models.inference.result import LEVEL, Fit, _checked
+from sem_models.inference.result import Fit
 from sem_models.model.ram import Array
 from sem_models.moderation.alignment.flags import invariant_set
 from sem_models.moderation.alignment.simplicity import Aligned
@@ -64,7 +65,7 @@ class Alignment:
         Columns construct, group, n, mean, mean_se, mean_ci_lower, mean_ci_upper, variance, variance_se.
         Errors by the delta method from those of the configural model.
         """
-        half = float(ndtri(0.5 + _checked(level) / 2))
+        half = float(ndtri(0.5 + checked_level(level) / 2))
         rows = []
         for name, c in self.constructs.items():
             g = len(self.groups)
@@ -82,7 +83,7 @@ class Alignment:
     def comparisons(self, *, level: float = LEVEL, adjust: Adjust = "holm") -> pd.DataFrame:
         """Differences of the means, every pair of groups: construct, group, against, est, se, z, pvalue,
         pvalue_adjusted (over the pairs of a construct), ci_lower, ci_upper."""
-        half = float(ndtri(0.5 + _checked(level) / 2))
+        half = float(ndtri(0.5 + checked_level(level) / 2))
         frames = []
         for name, c in self.constructs.items():
             rows = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from sem_models.errors import DataError, IdentificationError, SpecError
 from sem_models.estimation.data_options import missing_method
-from sem_models.estimation.fit import _frame, solve
+from sem_models.estimation.fit import frame_of, solve
 from sem_models.estimation.options import Options, resolve
 from sem_models.inference.solved import Solved
 from sem_models.model.build_table import build_table
@@ -87,7 +87,7 @@ def covariate_problem(
     _refuse_options(estimator, missing, options)
     if not isinstance(center, bool | np.bool_):
         raise SpecError(f"center={center!r} must be True or False.")
-    frame = _frame(data)
+    frame = frame_of(data)
     if frame is None:
         raise DataError("method='mnlfa' needs the raw data: pass data=.")
     text = model_text(model)

@@ -12,11 +12,12 @@ import pandas as pd
 from scipy.special import ndtri
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.inference.columns import LEVEL, checked_level, inference_columns, row_keys
 from sem_models.inference.definitions import defined_numbers, defined_values
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import aic, bic
 from sem_models.inference.provenance import Provenance
-from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
+from sem_models.inference.result import Fit
 from sem_models.inference.standardized import Values, standardized_values
 from sem_models.model.ram import Array
 from sem_models.moderation.covariates.along import covariate_column, followed_by, settings_along
@@ -194,7 +195,7 @@ class CovariateModeration(Probing):
             error = np.full(len(values), np.nan)
         else:
             error = np.sqrt(np.maximum(((slopes @ covariance) * slopes).sum(axis=1), 0.0))
-        columns = _inference(values, error, "est", level=_checked(level))
+        columns = inference_columns(values, error, "est", level=checked_level(level))
         average = self.rows_at(self._average)[0]
         at = found.likelihood.implied(average)
         blank = np.full(len(coefficients), np.nan)
@@ -202,7 +203,7 @@ class CovariateModeration(Probing):
         for name, standardized in zip(("std_lv", "std_all"), scaled, strict=True):
             derived = defined_numbers(table, standardized)
             columns[name] = np.concatenate([standardized, derived, blank])
-        keys = dict(_keys(table))
+        keys = dict(row_keys(table))
         mine = self.problem.statement.coefficients
         frame = {
             "lhs": [*keys["lhs"], *(c.formula.lhs for c in mine)],
@@ -283,7 +284,7 @@ class CovariateModeration(Probing):
         value, slopes = self.rows_at(z)
         est, moves = value[:, x], slopes[:, x] @ self._root
         curves = Curves(est[:, None], moves.T[:, :, None], None, np.ones(len(z)) / len(z), points)
-        half, se = float(ndtri((1 + _checked(level)) / 2)), curves.error[:, 0]
+        half, se = float(ndtri((1 + checked_level(level)) / 2)), curves.error[:, 0]
         wide = curves.simultaneous(0, level)
         wide = wide if np.isfinite(wide) else half
         return pd.DataFrame(

@@ -14,13 +14,14 @@ from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.kernels import Implied, implied
 from sem_models.estimation.optimizer import Outcome
 from sem_models.estimation.units import row_units, variable_units
+from sem_models.inference.columns import LEVEL, checked_level, inference_columns, row_keys
 from sem_models.inference.compare import wald_of
 from sem_models.inference.culprits import row_name
 from sem_models.inference.definitions import defined_values
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import aic, bic
 from sem_models.inference.provenance import Provenance
-from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
+from sem_models.inference.result import Fit
 from sem_models.inference.standardized import Metric, Values, row_values
 from sem_models.inference.test_statistics import upper_tail
 from sem_models.model.ram import Array
@@ -244,7 +245,9 @@ class LatentModeration(Moderation):
         rows = self.rows
         defined = defined_values(self.problem.table, rows)
         errors = np.append(self._errors(rows.jacobian), self._errors(defined.jacobian))
-        columns = _inference(np.append(rows.value, defined.value), errors, "est", level=_checked(level))
+        columns = inference_columns(
+            np.append(rows.value, defined.value), errors, "est", level=checked_level(level)
+        )
         metric: Metric
         for metric in ("std_lv", "std_all"):
             columns[metric] = self._scale(self._free, metric)
@@ -269,7 +272,7 @@ class LatentModeration(Moderation):
         else:
             scale = self._scale.holding(self._free) if errors == "rescaled" else self._scale
             error = scale.errors(self.solution.params, covariance, type)
-        columns = _inference(value, error, "est_std", level=_checked(level))
+        columns = inference_columns(value, error, "est_std", level=checked_level(level))
         return self._frame(columns, variances=True)
 
     @cached_property
@@ -284,7 +287,7 @@ class LatentModeration(Moderation):
 
     def _frame(self, columns: dict[str, Array], *, variances: bool = False) -> pd.DataFrame:
         """Columns by row without the phantoms', but for their variances if asked for."""
-        keys = dict(_keys(self.problem.table))
+        keys = dict(row_keys(self.problem.table))
         block = keys.pop("block")
         columns = {**keys, **columns}
         if len(self.groups) > 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from sem_models.reports.summary import _num, _pair, _parameters, _tables
+from sem_models.reports.summary import fit_tables, number, pair, parameter_lines
 
 if TYPE_CHECKING:
     from sem_models.moderation.latent.result import LatentModeration
@@ -32,7 +32,7 @@ class LatentSummary:
         trouble = "".join(
             f'<p class="caution">{escape(s)}</p>' for s in status_sentences(result.status, "the model")
         )
-        tables = "".join(table.html() for table in _tables(result))
+        tables = "".join(table.html() for table in fit_tables(result))
         head = f"<p><b>{escape(result.title)} · {escape(result.header.line())}</b></p>"
         return f"<style>{STYLE}</style><div>{head}{trouble}{tables}</div>"
 
@@ -44,18 +44,18 @@ def _head(result: LatentModeration) -> list[str]:
     if not status.ok:
         lines[1:1] = [f"  ! {reason}" for reason in status.reasons] or [f"  ! {status}"]
     lines += [
-        _pair("Method", result.method.upper()),
-        _pair("Estimator", head.estimator),
-        _pair("Missing answers", head.missing),
-        _pair("Number of model parameters", str(result.problem.ram.n_counted)),
-        _pair("Number of observations", f"used {head.n_used}", f"of {head.n_available}"),
+        pair("Method", result.method.upper()),
+        pair("Estimator", head.estimator),
+        pair("Missing answers", head.missing),
+        pair("Number of model parameters", str(result.problem.ram.n_counted)),
+        pair("Number of observations", f"used {head.n_used}", f"of {head.n_available}"),
     ]
     if "nodes" in result.settings:
         lines.append(
-            _pair("Quadrature", str(result.settings["quadrature"]), f"{result.settings['nodes']} nodes")
+            pair("Quadrature", str(result.settings["quadrature"]), f"{result.settings['nodes']} nodes")
         )
     if len(head.groups) > 1:
-        lines += [_pair(f"  {label}", str(n)) for label, n in head.groups.items()]
+        lines += [pair(f"  {label}", str(n)) for label, n in head.groups.items()]
     return lines
 
 
@@ -63,18 +63,18 @@ def _products(result: LatentModeration) -> list[str]:
     m = result.measures()
     lines = [
         "Log-likelihood and information criteria:",
-        _pair("Log-likelihood", _num(m["logl"])),
-        _pair("Log-likelihood without the products", _num(m["linear_logl"])),
-        _pair("Akaike (AIC)", _num(m["aic"])),
-        _pair("Bayesian (BIC)", _num(m["bic"])),
+        pair("Log-likelihood", number(m["logl"])),
+        pair("Log-likelihood without the products", number(m["linear_logl"])),
+        pair("Akaike (AIC)", number(m["aic"])),
+        pair("Bayesian (BIC)", number(m["bic"])),
         "",
         "Tests of the products:",
-        _pair("", "LR", "df", "p"),
+        pair("", "LR", "df", "p"),
     ]
     for row in result.interaction_test().to_dict("records"):
-        lines.append(_pair(str(row["term"]), _num(row["chisq_diff"]), str(row["df"]), _num(row["pvalue"])))
+        lines.append(pair(str(row["term"]), number(row["chisq_diff"]), str(row["df"]), number(row["pvalue"])))
     return lines
 
 
 def _body(result: Any) -> Iterator[str]:
-    yield from _parameters(result)
+    yield from parameter_lines(result)

@@ -16,7 +16,7 @@ from sem_models.estimation.batches import Batch, IncompleteBatch, IncompleteRows
 from sem_models.inference.drawing import Units, drawn_times
 from sem_models.inference.refits import CHUNK, NUMBERS, curvature, refit_batch
 from sem_models.inference.replicates import Replicates, row_replicates
-from sem_models.inference.resampling import Gaps, _with_covariates
+from sem_models.inference.resampling import Gaps, with_covariates
 from sem_models.model.ram import Array, IntArray
 from sem_models.moderation.local.moments import CompleteRows
 from sem_models.moderation.local.points import Points, layout_at
@@ -153,7 +153,7 @@ class _Source:
         lacking = bool(len(fixed)) and bool(np.isnan(x[:, fixed]).any())
         solved = self.fit(point)
         start = (solved.sample.cov[:1], solved.sample.mean[:1]) if lacking and solved is not None else None
-        return _with_covariates(Gaps((layout,), fixed, start), whole)
+        return with_covariates(Gaps((layout,), fixed, start), whole)
 
     def _exogenous(self) -> IntArray:
         return next(s for s in self.solution.fits if s is not None).ram.exogenous
@@ -245,6 +245,6 @@ def _by_metric(solution: LocalSolution, solved: Solved, free: Array, moments: Ba
 
 
 def _with_defined(solution: LocalSolution, rows: Array) -> Array:
-    from sem_models.inference.replicates import _defined
+    from sem_models.inference.replicates import defined_values
 
-    return np.concatenate([rows, _defined(solution.table, rows)], axis=1)
+    return np.concatenate([rows, defined_values(solution.table, rows)], axis=1)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.data_options import missing_method
-from sem_models.estimation.fit import _frame, fit
+from sem_models.estimation.fit import fit, frame_of
 from sem_models.inference.result import Fit
 from sem_models.model.ram import Array
 from sem_models.moderation.local.kernel import (
@@ -92,7 +92,7 @@ def local_problem(
     check_kernel(kernel)
     if not isinstance(residualize, bool | np.bool_):
         raise SpecError(f"residualize={residualize!r} must be True or False.")
-    frame = _frame(data)
+    frame = frame_of(data)
     if frame is None:
         raise DataError("method='lsem' needs the raw data: pass data=.")
     if moderator is None:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.inference.columns import LEVEL, checked_level, inference_columns, row_keys
 from sem_models.inference.header import Header, Status
 from sem_models.inference.measures import rmsea
-from sem_models.inference.result import LEVEL, Fit, _checked, _inference, _keys
+from sem_models.inference.result import Fit
 from sem_models.inference.solved import Solved
 from sem_models.model.ram import Array, IntArray
 from sem_models.model.table import Row
@@ -169,7 +170,7 @@ class LocalModeration:
 
     @cached_property
     def _names(self) -> pd.DataFrame:
-        keys = dict(_keys(self.solution.table))
+        keys = dict(row_keys(self.solution.table))
         return pd.DataFrame({k: keys[k] for k in ("lhs", "op", "rhs", "group", "label")})
 
     @cached_property
@@ -221,7 +222,7 @@ class LocalModeration:
         raw, scaled = self._curves["raw"], self._curves["std_all"]
         frames = []
         for point, at in enumerate(self.grid):
-            columns = _inference(raw.value[point], raw.error[point], "est", level=_checked(level))
+            columns = inference_columns(raw.value[point], raw.error[point], "est", level=checked_level(level))
             found = self.solution.rows(point, "std_lv")
             frame = self._names.copy()
             frame.insert(5, self.moderator, at)
@@ -237,7 +238,7 @@ class LocalModeration:
         """
         curves, row = self.curves(metric), self.position(parameter)
         est, se = curves.value[:, row], curves.error[:, row]
-        half, wide = curves.pointwise(_checked(level)), curves.simultaneous(row, level)
+        half, wide = curves.pointwise(checked_level(level)), curves.simultaneous(row, level)
         if not np.isfinite(wide):
             wide = half
         return pd.DataFrame(
@@ -256,7 +257,7 @@ class LocalModeration:
         found, chosen = self.curves(metric).indices(), self.moving
         frame = self._names.iloc[chosen][["lhs", "op", "rhs", "label"]].reset_index(drop=True)
         frame["pooled"] = self._pooled(metric)[chosen]
-        half = self.curves(metric).pointwise(_checked(level))
+        half = self.curves(metric).pointwise(checked_level(level))
         for name in ("mean", "mean_se", "sd", "sd_corrected", "slope", "slope_se"):
             frame[name] = found[name][chosen]
         slope, se = found["slope"][chosen], found["slope_se"][chosen]

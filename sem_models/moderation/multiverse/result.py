@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from sem_models.charts.text import listing
-from sem_models.inference.result import LEVEL, _checked
+from sem_models.inference.columns import LEVEL, checked_level
 from sem_models.moderation.multiverse.agreement import RULE, agreement_table
 from sem_models.moderation.multiverse.facts import Fact
 from sem_models.moderation.result import TITLES, Moderation
@@ -71,7 +71,7 @@ class Multiverse:
         """
         if level == LEVEL:
             return self._table.copy()
-        rows = [row for a in self.attempts for row in _rows(a, self.statement, _checked(level))]
+        rows = [row for a in self.attempts for row in _rows(a, self.statement, checked_level(level))]
         return pd.DataFrame(rows, columns=COLUMNS)
 
     def agreement(self) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import chdtri, fdtri, ndtr, ndtri, stdtr, stdtrit
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.inference.columns import checked_level
 from sem_models.model.ram import Array
 
 Distribution = Literal["normal", "t"]
@@ -17,8 +18,7 @@ DISTRIBUTIONS: tuple[str, ...] = ("normal", "t")
 
 def check(level: float, distribution: str, df: int) -> None:
     """SpecError for a level outside 0 to 1, an unknown distribution, or t without degrees of freedom."""
-    if not 0 < level < 1:
-        raise SpecError(f"level={level!r} must lie between 0 and 1, as 0.95.")
+    checked_level(level)
     if distribution not in DISTRIBUTIONS:
         raise SpecError(
             f"distribution='{distribution}' is unknown. "

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from sem_models.errors import SpecError, did_you_mean
+from sem_models.inference.columns import LEVEL
 from sem_models.inference.header import Header, Status
-from sem_models.inference.result import LEVEL, Fit
+from sem_models.inference.result import Fit
 from sem_models.inference.standardized import Metric
 from sem_models.moderation.interaction_test import interaction_tests
 from sem_models.moderation.products.pairs import Measured

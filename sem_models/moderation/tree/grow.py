@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sem_models.errors import ConvergenceError, DataError, SEMError, SpecError, did_you_mean
-from sem_models.estimation.fit import _frame
 from sem_models.estimation.fit import fit as fit_model
+from sem_models.estimation.fit import frame_of
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.scores import free_scores
 from sem_models.inference.result import Fit
@@ -81,7 +81,7 @@ def tree(
     SpecError, DataError, ConvergenceError
         Before the tree is grown, each naming what is wrong, where, and what to do.
     """
-    frame = _frame(data)
+    frame = frame_of(data)
     if frame is None:
         raise DataError("A tree needs the rows of the data: pass data= a DataFrame or a Survey.")
     for refused in ("group", "cluster", "sampling_weights"):

@@ -10,7 +10,8 @@ import pandas as pd
 
 from sem_models.charts.text import listing, number, pvalue
 from sem_models.errors import SpecError
-from sem_models.inference.result import LEVEL, Fit
+from sem_models.inference.columns import LEVEL
+from sem_models.inference.result import Fit
 from sem_models.model.ram import Array
 
 if TYPE_CHECKING:

@@ -72,7 +72,7 @@ def moderate_two_stage(
             "columns are ordinary predictors: use sm.fit(model, data)."
         )
     _need_main_effects(statement)
-    resolved = _options(missing, seed, options)
+    resolved = options_of(missing, seed, options)
     spec_id = getattr(model, "id", None) or "custom"
     try:
         found = two_stage(statement, frame, resolved, text=text, spec_id=spec_id)
@@ -190,7 +190,7 @@ def _cautions(share: float, left_out: int) -> tuple[tuple[str, ...], tuple[str, 
     return improper, notes
 
 
-def _options(missing: str, seed: int | None, options: Mapping[str, Any]) -> Options:
+def options_of(missing: str, seed: int | None, options: Mapping[str, Any]) -> Options:
     found = resolve(
         {**options, "information": "observed", "fixed_x": False, "meanstructure": True}, estimator="ML",
         missing=missing, group=None, group_equal=(), group_partial=(), engine="native", seed=seed,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from sem_models.reports.summary import _num, _pair, _parameters, _tables
+from sem_models.reports.summary import fit_tables, number, pair, parameter_lines
 
 if TYPE_CHECKING:
     from sem_models.moderation.two_stage.result import TwoStageModeration
@@ -19,7 +19,7 @@ class TwoStageSummary:
     result: TwoStageModeration
 
     def __str__(self) -> str:
-        return "\n".join([*_head(self.result), "", *_parameters(self.result.fit)]) + "\n"
+        return "\n".join([*_head(self.result), "", *parameter_lines(self.result.fit)]) + "\n"
 
     __repr__ = __str__
 
@@ -28,7 +28,7 @@ class TwoStageSummary:
 
         first, *rest = _head(self.result)
         head = f"<p><b>{escape(first)}</b></p>" + "".join(f"<p>{escape(line.strip())}</p>" for line in rest)
-        tables = "".join(table.html() for table in _tables(self.result.fit))
+        tables = "".join(table.html() for table in fit_tables(self.result.fit))
         return f"<style>{STYLE}</style><div>{head}{tables}</div>"
 
 
@@ -38,14 +38,16 @@ def _head(result: TwoStageModeration) -> list[str]:
     lines = [result.title[:1].upper() + result.title[1:]]
     lines += [f"  ! {note}" for note in head.notes]
     lines += [
-        _pair("Number of observations", f"used {head.n_used}", f"of {head.n_available}"),
-        _pair("Measurement blocks", "χ²", "df", "p"),
+        pair("Number of observations", f"used {head.n_used}", f"of {head.n_available}"),
+        pair("Measurement blocks", "χ²", "df", "p"),
     ]
     for row in result.blocks().to_dict("records"):
-        lines.append(_pair(f"  {row['block']}", _num(row["chisq"]), f"{row['df']:.0f}", _num(row["pvalue"])))
-    lines.append(_pair("Wald tests of the products", "W", "df", "p"))
+        lines.append(
+            pair(f"  {row['block']}", number(row["chisq"]), f"{row['df']:.0f}", number(row["pvalue"]))
+        )
+    lines.append(pair("Wald tests of the products", "W", "df", "p"))
     for row in result.interaction_test().to_dict("records"):
         lines.append(
-            _pair(f"  {row['term']}", _num(row["wald"]), f"{row['df']:.0f}", _num(row["wald_pvalue"]))
+            pair(f"  {row['term']}", number(row["wald"]), f"{row['df']:.0f}", number(row["wald_pvalue"]))
         )
     return lines

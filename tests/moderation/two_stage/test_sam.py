@@ -13,7 +13,7 @@ from benchmarks.moderation_study.design import MODEL, Cell, draw
 from sem_models.model.syntax import parse
 from sem_models.model.variables import classify
 from sem_models.moderation.statement import Statement
-from sem_models.moderation.two_stage.estimate import _options, moderate_two_stage, two_stage
+from sem_models.moderation.two_stage.estimate import moderate_two_stage, options_of, two_stage
 from sem_models.moderation.two_stage.result import TwoStageModeration
 
 LINEAR = "EDS =~ e1 + e2 + e3\nPV =~ p1 + p2 + p3\nBI =~ b1 + b2 + b3\nPV ~ EDS\nBI ~ PV"
@@ -42,7 +42,7 @@ def result() -> TwoStageModeration:
 def test_without_products_it_is_local_sam(clients: pd.DataFrame) -> None:
     syntax = parse(LINEAR)
     found = two_stage(
-        Statement(syntax, classify(syntax), ()), clients, _options("listwise", None, {}), text=LINEAR
+        Statement(syntax, classify(syntax), ()), clients, options_of("listwise", None, {}), text=LINEAR
     ).fit.estimates()
     for (lhs, op, rhs), value in LAVAAN.items():
         row = found[(found["lhs"] == lhs) & (found["op"] == op) & (found["rhs"] == rhs)].iloc[0]
