@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import null_space
 from scipy.stats import chi2
 
 from sem_models.errors import ConvergenceError, DataError, SpecError, did_you_mean
@@ -245,7 +246,7 @@ def masem(model: str | ModelSpec, pooled: Pooled) -> Masem:
         value, slope = with_slopes(moments, x)
         j, h = slope[:m], slope[m:]
         error, off = pooled.stage.r - value[:m], value[m:] - 1.0
-        space, fixed = _null_space(h)
+        space = null_space(h, rcond=1e-7)  # keeps the variances
         back = -np.linalg.pinv(h) @ off
         jz = j @ space
         gain = np.linalg.lstsq(jz.T @ weight @ jz, jz.T @ weight @ (error - j @ back), rcond=None)[0]
@@ -266,7 +267,7 @@ def masem(model: str | ModelSpec, pooled: Pooled) -> Masem:
     information = jz.T @ weight @ jz
     vcov = space @ np.linalg.inv(information) @ space.T
     chisq = float(error @ weight @ error)
-    return Masem(pooled, chisq, m - (len(x) - fixed), solved, x, vcov)
+    return Masem(pooled, chisq, m - space.shape[1], solved, x, vcov)
 
 
 def _sigma(solved: Solved, free: Array) -> Array:
@@ -280,13 +281,6 @@ def _sigma(solved: Solved, free: Array) -> Array:
 def _places(solved: Solved, variables: tuple[str, ...]) -> IntArray:
     order = {name: i for i, name in enumerate(solved.sample.variables)}
     return np.array([order[v] for v in variables], dtype=np.intp)
-
-
-def _null_space(h: Array) -> tuple[Array, int]:
-    """Directions (q, f) that keep the variances, and the number of constraints that bind."""
-    _, roots, right = np.linalg.svd(h)
-    rank = int((roots > 1e-7 * max(float(roots.max(initial=0.0)), 1e-12)).sum())
-    return np.asarray(right[rank:].T), rank
 
 
 def _correlations(label: str, matrix: pd.DataFrame, variables: tuple[str, ...]) -> tuple[Array, IntArray]:

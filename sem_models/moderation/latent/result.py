@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import null_space
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.kernels import Implied, implied
@@ -26,6 +27,7 @@ from sem_models.inference.standardized import Metric, Values, row_values
 from sem_models.inference.test_statistics import upper_tail
 from sem_models.model.ram import Array
 from sem_models.moderation.latent.likelihood import Likelihood
+from sem_models.moderation.latent.plane import Along
 from sem_models.moderation.latent.problem import Problem
 from sem_models.moderation.latent.solve import LatentSolution, solve_latent
 from sem_models.moderation.latent.standardization import Standardization
@@ -343,7 +345,7 @@ class LatentModeration(Moderation):
         The mean of its limiting distribution by Satorra (2000, in Innovations in Multivariate Statistical
         Analysis, p. 233–247), with information and scores in place of moments: never negative.
         """
-        information, kept = self.solution.information, _null_space(held)
+        information, kept = self.solution.information, null_space(held, rcond=1e-10)
         try:
             full = np.trace(np.linalg.solve(information, self._meat))
             part = np.trace(np.linalg.solve(kept.T @ information @ kept, kept.T @ self._meat @ kept))
@@ -412,7 +414,7 @@ class LatentModeration(Moderation):
         """Likelihood ratio against this model with free rows (f,) at 0, by a search along the others."""
         ram, solution = self.problem.ram, self.solution
         held = ram.reduction[free]
-        kept = _null_space(held)
+        kept = null_space(held, rcond=1e-10)
         rank = held.shape[1] - kept.shape[1]
         fixed = np.linalg.lstsq(held, -ram.offset[free], rcond=None)[0]
         found = self._search_along(kept, fixed)
@@ -469,32 +471,3 @@ class LatentModeration(Moderation):
 
     def _repr_html_(self) -> str:
         return str(self.summary()._repr_html_())
-
-
-def _null_space(held: Array) -> Array:
-    """An orthonormal basis (k, j) of the directions that leave held @ x (h,) as it is."""
-    _, singular, right = np.linalg.svd(held)
-    return np.asarray(right[int((singular > 1e-10).sum()) :].T)
-
-
-@dataclass(frozen=True, slots=True)
-class Along:
-    """A likelihood on the plane params = fixed + kept @ x, kept (k, j) orthonormal."""
-
-    likelihood: Likelihood
-    kept: Array
-    fixed: Array
-
-    @property
-    def ram(self) -> Any:
-        return self.likelihood.ram
-
-    def value_and_gradient(self, params: Array) -> tuple[float, Array] | None:
-        found = self.likelihood.value_and_gradient(self.fixed + self.kept @ params)
-        return None if found is None else (found[0], found[1] @ self.kept)
-
-    def case_scores(self, params: Array) -> Array:
-        return self.likelihood.case_scores(self.fixed + self.kept @ params) @ self.kept
-
-    def information(self, params: Array) -> Array:
-        return self.kept.T @ self.likelihood.information(self.fixed + self.kept @ params) @ self.kept

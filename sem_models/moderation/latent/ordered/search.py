@@ -11,7 +11,7 @@ from sem_models.estimation.optimizer import Outcome
 from sem_models.model.ram import Array, RamModel
 from sem_models.moderation.latent.likelihood import Likelihood
 from sem_models.moderation.latent.ordered.likelihood import AnswerLikelihood
-from sem_models.moderation.latent.result import Along
+from sem_models.moderation.latent.plane import Along
 from sem_models.moderation.latent.solve import LatentSolution, solve_latent
 
 SETTLED = 1e-2
