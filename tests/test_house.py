@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import tomllib
@@ -37,6 +38,23 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
         n for n in named if not (ROOT / n).exists()
     ]
     assert not lost, f"{page.name} leads to {', '.join(lost)}, which do not exist"
+
+
+MODULES = sorted(
+    f for package in ("sem_models", "data_schemas", "benchmarks") for f in ROOT.glob(f"{package}/**/*.py")
+)
+
+
+def test_no_module_takes_the_private_names_of_another() -> None:
+    taken = [
+        f"{module.relative_to(ROOT)} takes {alias.name} from {node.module}"
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+        if re.match(r"_[^_]", alias.name)
+    ]
+    assert not taken, "\n".join(taken)
 
 
 @pytest.fixture(scope="module")

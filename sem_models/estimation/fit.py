@@ -41,6 +41,7 @@ from sem_models.model.constraints import Restrictions
 from sem_models.model.ram import RamModel, build_ram
 from sem_models.model.syntax import parse
 from sem_models.model.table import ParameterTable, TableOptions
+from sem_models.observed.frame import frame_of
 from sem_models.observed.moments import Moments, sample_from_moments
 from sem_models.observed.ordered_items import ordered_items, warn_two_values
 from sem_models.observed.ordered_sample import sample_of_items
@@ -50,8 +51,6 @@ from sem_models.observed.sample import Sample, group_labels, sample_from_data
 from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sem_models.model.spec import ModelSpec
 
 LIKELIHOODS = ("ML", "PML", "MML")
@@ -363,18 +362,6 @@ def _constraints(given: Any) -> str:
     except SpecError as problem:
         raise SpecError(f"constraints=: {problem}") from None
     return text
-
-
-def frame_of(data: Any) -> pd.DataFrame | None:
-    if data is None:
-        return None
-    import pandas as pd
-
-    if not isinstance(data, pd.DataFrame) and hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
-    return data
 
 
 def _need_rows(options: Options) -> None:

@@ -164,15 +164,6 @@ class ClaimFits:
         return found
 
 
-def numeric_frame(data: Any) -> pd.DataFrame:
-    """The data frame of a survey, or the data frame itself."""
-    if hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data must be a DataFrame or a Survey, not {type(data).__name__}.")
-    return data
-
-
 def _without(spec: ModelSpec, lacking: tuple[str, ...]) -> ModelSpec:
     """The specification without some constructs and everything that leads to or from them."""
     gone = set(lacking)

@@ -20,12 +20,13 @@ from scipy.special import ndtr, ndtri
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.fit import fit
-from sem_models.findings.fits import controls_beside, numeric_frame
+from sem_models.findings.fits import controls_beside
 from sem_models.findings.scorecard import with_defaults
 from sem_models.inference.header import Header
 from sem_models.model.parts import Moderation
 from sem_models.model.spec import ModelSpec, load
 from sem_models.moderation.moderate import moderate
+from sem_models.observed.frame import frame_with_rows
 from sem_models.threads import single_threaded
 
 SMALLEST = 5
@@ -134,7 +135,7 @@ def profiles(
         For a lever that does not predict the outcome.
     """
     spec = load(spec)
-    frame = numeric_frame(data)
+    frame = frame_with_rows(data, "Profiles need")
     settings = with_defaults(options)
     moderations = _usable(spec, frame, outcome)
     known = list(dict.fromkeys(m.predictor for m in moderations))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from sem_models.errors import SpecError
 from sem_models.findings.evidence import NOT_TESTABLE, SUPPORTED, UNDECIDED, VERDICTS, Evidence
-from sem_models.findings.fits import ClaimFits, numeric_frame
+from sem_models.findings.fits import ClaimFits
 from sem_models.findings.parts import evidence
 from sem_models.findings.registry import CLAIMS
 from sem_models.findings.verdict import Judgement, judge, summarize
@@ -21,6 +21,7 @@ from sem_models.inference.contrasts import adjust_pvalues
 from sem_models.inference.header import Header
 from sem_models.model.parts import Claim, Rules
 from sem_models.model.spec import ModelSpec, load
+from sem_models.observed.frame import frame_with_rows
 from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def scorecard(
             "b2b_service."
         )
     judged_by = rules_of(spec, rules)
-    frame = numeric_frame(data)
+    frame = frame_with_rows(data, "A scorecard needs")
     fits = ClaimFits.of(spec, frame, with_defaults(options), dict(interactions or {}))
     plain = fits.plain()
     found: dict[str, tuple[Evidence, Judgement]] = {}

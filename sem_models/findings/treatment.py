@@ -15,6 +15,7 @@ from sem_models.errors import SpecError
 from sem_models.estimation.fit import fit
 from sem_models.inference.header import Header
 from sem_models.inference.result import Fit
+from sem_models.observed.frame import frame_with_rows
 from sem_models.observed.ordered_items import MOST, is_ordered
 from sem_models.threads import single_threaded
 
@@ -155,7 +156,7 @@ def compare_treatment(
     """
     from sem_models.model.spec import load
 
-    frame = data.analysis_frame().data if hasattr(data, "analysis_frame") else data
+    frame = frame_with_rows(data, "A comparison of treatments needs")
     if ordered is True:
         items = rated(load(model) if isinstance(model, str) else model, frame)
     else:

@@ -11,6 +11,7 @@ from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.inference.factor_scores import ScoreMethod, designs, score_rows
 from sem_models.inference.solved import Solved
 from sem_models.model.ram import Array, IntArray
+from sem_models.observed.frame import frame_with_rows
 from sem_models.observed.sample import membership_of, numeric_columns
 
 METHODS: dict[str, ScoreMethod] = {
@@ -88,10 +89,7 @@ def _values_of(solved: Solved, data: pd.DataFrame) -> Array:
 
 def _other_rows(solved: Solved, data: Any) -> tuple[list[tuple[Array, IntArray]], pd.Index]:
     """Rows of another frame by group. Raises DataError for missing columns and unknown groups."""
-    if hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
+    data = frame_with_rows(data, "This needs")
     values = _values_of(solved, data)
     groups, column = solved.table.groups, solved.options.group
     if len(groups) == 1:

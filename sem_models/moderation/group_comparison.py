@@ -19,6 +19,7 @@ from sem_models.moderation.probing.probe import Probing
 from sem_models.moderation.probing.terms import EffectTerms
 from sem_models.moderation.same_service import same_service
 from sem_models.moderation.slopes import slope_lines
+from sem_models.observed.frame import frame_of
 
 if TYPE_CHECKING:
     from sem_models.charts.groups import GroupCharts
@@ -169,8 +170,7 @@ def compare_groups(
     """
     if moderator is None and not isinstance(options.get("sample_cov"), Mapping):
         raise SpecError("method='groups' needs moderator= the column that tells the groups apart.")
-    if hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
+    data = frame_of(data)
     if reference_group is not None and moderator is not None and moderator in getattr(data, "columns", ()):
         labels = [str(label) for label in data[moderator].dropna().unique()]
         if str(reference_group) not in labels and len(labels) <= MANY:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sem_models.errors import DataError, IdentificationError, SpecError
 from sem_models.estimation.data_options import missing_method
-from sem_models.estimation.fit import frame_of, solve
+from sem_models.estimation.fit import solve
 from sem_models.estimation.options import Options, resolve
 from sem_models.inference.solved import Solved
 from sem_models.model.build_table import build_table
@@ -26,6 +26,7 @@ from sem_models.moderation.covariates.statement import (
     read_covariates,
 )
 from sem_models.moderation.statement import model_text
+from sem_models.observed.frame import frame_with_rows
 from sem_models.observed.ordered_items import refuse_ordered_columns
 from sem_models.observed.patterns import discrepancy
 from sem_models.observed.sample import sample_from_data
@@ -87,9 +88,7 @@ def covariate_problem(
     _refuse_options(estimator, missing, options)
     if not isinstance(center, bool | np.bool_):
         raise SpecError(f"center={center!r} must be True or False.")
-    frame = frame_of(data)
-    if frame is None:
-        raise DataError("method='mnlfa' needs the raw data: pass data=.")
+    frame = frame_with_rows(data, "method='mnlfa' needs")
     text = model_text(model)
     given = options.pop("constraints", None)
     if given:

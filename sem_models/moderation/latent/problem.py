@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sem_models.errors import DataError, SpecError
+from sem_models.errors import SpecError
 from sem_models.estimation.data_options import missing_method
 from sem_models.estimation.fit import solve
 from sem_models.estimation.information import Information
@@ -26,6 +26,7 @@ from sem_models.model.ram import Array, RamModel, build_ram
 from sem_models.model.syntax import Formula, Syntax, point_at
 from sem_models.model.table import ParameterTable, TableOptions
 from sem_models.moderation.statement import Product, Statement, check_factors, labeled_text, read_statement
+from sem_models.observed.frame import frame_with_rows
 from sem_models.observed.ordered_items import Items, ordered_items
 from sem_models.observed.ordered_sample import sample_of_items
 from sem_models.observed.patterns import discrepancy
@@ -111,7 +112,7 @@ def latent_problem(
     Raises SpecError or DataError before anything long starts.
     """
     _refuse_options(method, estimator, missing, options)
-    frame = _frame(data)
+    frame = frame_with_rows(data, "Latent interactions need")
     if group is not None and options.get("group_label") is not None:
         frame = chosen_groups(frame, group, options["group_label"])
     labels = group_labels(frame, group)
@@ -246,17 +247,6 @@ def _need_main_effects(statement: Statement, observed: tuple[str, ...]) -> None:
                     f"'{factor}' in the product '{product.name}' is a column, but no variable of the model. "
                     f"Add its own effect: {product.outcomes[0]} ~ {factor} + {product.name}."
                 )
-
-
-def _frame(data: Any) -> Any:
-    if hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
-
-    if data is None:
-        raise DataError("Latent interactions need the rows of the data: pass data= a DataFrame or a Survey.")
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
-    return data
 
 
 @lru_cache(maxsize=32)

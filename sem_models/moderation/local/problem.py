@@ -11,7 +11,7 @@ import pandas as pd
 
 from sem_models.errors import DataError, SpecError, did_you_mean
 from sem_models.estimation.data_options import missing_method
-from sem_models.estimation.fit import fit, frame_of
+from sem_models.estimation.fit import fit
 from sem_models.inference.result import Fit
 from sem_models.model.ram import Array
 from sem_models.moderation.local.kernel import (
@@ -22,6 +22,7 @@ from sem_models.moderation.local.kernel import (
     focal_points,
 )
 from sem_models.moderation.local.moments import smooth_means
+from sem_models.observed.frame import frame_with_rows
 from sem_models.observed.rows import Rows
 
 RESERVED = frozenset(
@@ -92,9 +93,7 @@ def local_problem(
     check_kernel(kernel)
     if not isinstance(residualize, bool | np.bool_):
         raise SpecError(f"residualize={residualize!r} must be True or False.")
-    frame = frame_of(data)
-    if frame is None:
-        raise DataError("method='lsem' needs the raw data: pass data=.")
+    frame = frame_with_rows(data, "method='lsem' needs")
     if moderator is None:
         raise SpecError("method='lsem' needs moderator= the column that the parameters are followed along.")
     values = moderator_column(frame, moderator)

@@ -13,7 +13,7 @@ from sem_models.moderation.moderate import SIDE_BY_SIDE, moderate
 from sem_models.moderation.multiverse.facts import facts_of
 from sem_models.moderation.multiverse.followed import by_covariates, locally
 from sem_models.moderation.multiverse.result import Attempt, Multiverse
-from sem_models.moderation.products.estimate import _refuse, _rows
+from sem_models.moderation.products.estimate import product_rows
 from sem_models.moderation.statement import Statement, check_factors, model_text, read_statement
 from sem_models.observed.sample import group_labels, numeric_columns
 
@@ -61,8 +61,7 @@ def multiverse(
     SpecError, DataError
         For what is wrong with model, data or options whatever the method, before anything is estimated.
     """
-    _refuse(data, options)
-    frame = _rows(data)
+    frame = product_rows(data, options)
     chosen = _chosen(methods)
     own = {name for names in SIDE_BY_SIDE.values() for name in names}
     for name in options:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sem_models.errors import DataError, SpecError, did_you_mean
+from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.fit import fit
 from sem_models.estimation.options import resolve
 from sem_models.model.ram import Array
@@ -22,6 +22,7 @@ from sem_models.moderation.products.pairs import Matching, Measured, matching, m
 from sem_models.moderation.products.parcels import Parcels, check_parcels, parceled
 from sem_models.moderation.products.result import ProductModeration
 from sem_models.moderation.statement import Statement, check_factors, labeled_text, read_statement
+from sem_models.observed.frame import frame_with_rows
 from sem_models.observed.ordered_items import ordered_items
 from sem_models.observed.preparation import chosen_groups, standardized_columns
 from sem_models.observed.sample import group_labels, numeric_columns
@@ -56,15 +57,14 @@ def moderate_by_products(
 
     Raises SpecError or DataError before the estimation starts.
     """
-    _refuse(data, options)
-    frame = _rows(data)
+    frame = product_rows(data, options)
     if group is not None and options.get("group_label") is not None:
         frame = chosen_groups(frame, group, options["group_label"])
     labels = group_labels(frame, group)
     text = labeled_text(model, labels, group_equal, options)
     statement = read_statement(text)
     check_factors(statement, frame.columns)
-    _refuse_measured(statement)
+    refuse_measured(statement)
     if centering not in SCOPES:
         raise SpecError(
             f"centering={centering!r} is unknown. {did_you_mean(str(centering), SCOPES, noun='choices')}"
@@ -80,7 +80,7 @@ def moderate_by_products(
     resolved = resolve(
         options, estimator=estimator, missing=missing, group=group, group_equal=group_equal,
         group_partial=group_partial, engine=engine, seed=seed, has_groups=len(labels) > 1,
-        has_intercepts=with_means, has_sample_mean=False, items=_ordered(statement, frame, ordered),
+        has_intercepts=with_means, has_sample_mean=False, items=ordered_beside(statement, frame, ordered),
     )  # fmt: skip
     if resolved.std_ov:
         frame = standardized_columns(frame, statement.variables.observed, group)
@@ -103,7 +103,7 @@ def moderate_by_products(
         "res_cov_method": "ca" if method == "ca" else freed, "centering": centering,
         **({"parcels": dict(gathered)} if gathered else {}),
     }  # fmt: skip
-    found = replace(found, spec_id=getattr(model, "id", None) or (model if _is_name(model) else "custom"))
+    found = replace(found, spec_id=getattr(model, "id", None) or (model if is_name(model) else "custom"))
     return ProductModeration(
         found, statement, method if products else "sem", products, data.centers, data.shifts, settings
     )  # fmt: skip
@@ -137,7 +137,7 @@ def _as_numbers(codes: Array, values: Any) -> Array:
     return out
 
 
-def _is_name(model: Any) -> bool:
+def is_name(model: Any) -> bool:
     return isinstance(model, str) and not any(mark in model for mark in "~=<>|\n")
 
 
@@ -170,7 +170,7 @@ def _strengths(statement: Statement, frame: pd.DataFrame, missing: str) -> tuple
     return tuple(zip(loadings["rhs"], loadings["std_all"], strict=True))
 
 
-def _ordered(statement: Statement, frame: pd.DataFrame, ordered: Any) -> tuple[tuple[str, int], ...]:
+def ordered_beside(statement: Statement, frame: pd.DataFrame, ordered: Any) -> tuple[tuple[str, int], ...]:
     """The ordered items with their numbers of categories. SpecError where one is part of a product."""
     sizes = ordered_items(frame, statement.without_products, ordered).sizes
     for product in statement.latent_products:
@@ -188,17 +188,17 @@ def _ordered(statement: Statement, frame: pd.DataFrame, ordered: Any) -> tuple[t
     return sizes
 
 
-def _refuse(data: Any, options: Mapping[str, Any]) -> None:
+def product_rows(data: Any, options: Mapping[str, Any]) -> pd.DataFrame:
+    """The data frame. SpecError or DataError where there are moments or nothing in its place."""
     for name in ("sample_cov", "sample_mean", "sample_nobs"):
         if options.get(name) is not None:
             raise SpecError(
                 f"Products of items need the rows of the data; {name}= has none. Pass data= instead."
             )
-    if data is None:
-        raise DataError("Products of items need the rows of the data: pass data= a DataFrame or a Survey.")
+    return frame_with_rows(data, "Products of items need")
 
 
-def _refuse_measured(statement: Statement) -> None:
+def refuse_measured(statement: Statement) -> None:
     """SpecError where the text measures a product by itself."""
     for formula in statement.syntax.formulas:
         if formula.op == "=~" and formula.lhs in statement.names:
@@ -209,13 +209,3 @@ def _refuse_measured(statement: Statement) -> None:
                     "Remove the line, or use sm.fit with columns of your own.",
                 )
             )  # fmt: skip
-
-
-def _rows(data: Any) -> pd.DataFrame:
-    if hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
-    import pandas as pd
-
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
-    return data

@@ -17,11 +17,10 @@ from sem_models.estimation.fit import fit
 from sem_models.model.syntax import Formula, to_text
 from sem_models.moderation.products.composites import Coefficient, Composites, composites
 from sem_models.moderation.products.estimate import (
-    _is_name,
-    _ordered,
-    _refuse,
-    _refuse_measured,
-    _rows,
+    is_name,
+    ordered_beside,
+    product_rows,
+    refuse_measured,
 )
 from sem_models.moderation.products.pairs import Indicator, Measured
 from sem_models.moderation.products.result import ProductModeration
@@ -42,8 +41,7 @@ def moderate_by_composites(
     Bohrnstedt & Marwell (1978). Other constructs keep their items. Effects are in units of the items' mean.
     Errors take the reliabilities as known. Raises SpecError or DataError before the estimation starts.
     """
-    _refuse(data, options)
-    frame = _rows(data)
+    frame = product_rows(data, options)
     if group is not None:
         raise SpecError(
             "method='rapi' has no groups yet. Use method='dblcent' with group=, or fit each group by itself."
@@ -52,8 +50,8 @@ def moderate_by_composites(
         raise SpecError("method='rapi' has composites in their own units: leave out std_lv=.")
     statement = read_statement(labeled_text(model, ("",), (), options))
     check_factors(statement, frame.columns)
-    _refuse_measured(statement)
-    _ordered(statement, frame, ordered)
+    refuse_measured(statement)
+    ordered_beside(statement, frame, ordered)
     items = _items(statement)
     found = composites(frame, items, reliability=reliability, missing=missing)
     names = {f: _free_name(f"{f}.mean", frame) for f in items if items[f] != (f,)}
@@ -69,7 +67,7 @@ def moderate_by_composites(
     fitted = fit(
         full, pd.concat([frame, added], axis=1), missing=missing, ordered=ordered, **options
     )  # fmt: skip
-    fitted = replace(fitted, spec_id=getattr(model, "id", None) or (model if _is_name(model) else "custom"))
+    fitted = replace(fitted, spec_id=getattr(model, "id", None) or (model if is_name(model) else "custom"))
     centers = {f: (float(found.means[place[f]]),) for f in items if f not in names}
     settings = {
         "match": "composite",

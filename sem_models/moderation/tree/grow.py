@@ -15,7 +15,6 @@ import numpy as np
 
 from sem_models.errors import ConvergenceError, DataError, SEMError, SpecError, did_you_mean
 from sem_models.estimation.fit import fit as fit_model
-from sem_models.estimation.fit import frame_of
 from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.scores import free_scores
 from sem_models.inference.result import Fit
@@ -23,6 +22,7 @@ from sem_models.model.ram import Array, IntArray
 from sem_models.moderation.tree.covariates import Covariate, Cut, cuts_of, read_covariate
 from sem_models.moderation.tree.fluctuation import efficient_scores, fluctuation
 from sem_models.moderation.tree.result import Node, SemTree, Test
+from sem_models.observed.frame import frame_with_rows
 from sem_models.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ def tree(
     SpecError, DataError, ConvergenceError
         Before the tree is grown, each naming what is wrong, where, and what to do.
     """
-    frame = frame_of(data)
-    if frame is None:
-        raise DataError("A tree needs the rows of the data: pass data= a DataFrame or a Survey.")
+    frame = frame_with_rows(data, "A tree needs")
     for refused in ("group", "cluster", "sampling_weights"):
         if options.get(refused):
             raise SpecError(f"tree() has no {refused}= yet. Give the column as a covariate, or leave it out.")

@@ -41,6 +41,7 @@ from sem_models.moderation.two_stage.structure import (
     structure_table,
 )
 from sem_models.moderation.two_stage.unbiased import monomials_of
+from sem_models.observed.frame import frame_with_rows
 from sem_models.observed.sample import numeric_columns, sample_from_data
 
 if TYPE_CHECKING:
@@ -214,14 +215,9 @@ def _checked(
     data: Any, estimator: str, missing: str, group: str | None, ordered: Any, options: Mapping[str, Any]
 ) -> pd.DataFrame:
     """The data frame; SpecError or DataError for what method="sam" cannot do, before anything is fitted."""
-    import pandas as pd
-
-    if data is None or any(options.get(name) is not None for name in ("sample_cov", "sample_nobs")):
-        raise DataError("method='sam' scores the rows of the data: pass data= a DataFrame or a Survey.")
-    if hasattr(data, "analysis_frame"):
-        data = data.analysis_frame().data
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data= must be a DataFrame or a Survey, not {type(data).__name__}.")
+    if any(options.get(name) is not None for name in ("sample_cov", "sample_nobs")):
+        data = None
+    frame = frame_with_rows(data, "method='sam' scores")
     if str(estimator).upper() not in ("ML", "MLR"):
         raise SpecError(
             f"estimator='{estimator}' does not go with method='sam': both stages are maximum likelihood, "
@@ -242,4 +238,4 @@ def _checked(
     for name, value in options.items():
         if name not in allowed and value not in (None, False, "default"):
             raise SpecError(f"method='sam' cannot honor {name}={value!r} yet. Leave it out.")
-    return data
+    return frame

@@ -50,7 +50,7 @@ BAD: dict[str, tuple[str, dict[str, Any], type[Exception], list[str]]] = {
     "option": (
         BASE + "b :~ tenure", {"centre": True}, SPEC, ["no option 'centre'", "Did you mean 'center'"],
     ),
-    "no data": (BASE + "b :~ tenure", {"data": None}, DATA, ["needs the raw data"]),
+    "no data": (BASE + "b :~ tenure", {"data": None}, DATA, ["needs the rows of the data"]),
     "composite outcome": (
         "E =~ e1 + l*e2 + e3\nC <~ p1 + p2 + p3\nC ~ b*E\nb :~ tenure", {}, SPEC, ["composite 'C'", "yet"],
     ),
