@@ -112,6 +112,8 @@ def multiverse_title(agreement: pd.DataFrame, term: str) -> str:
     low, high = text.number(usable["lowest"].min()), text.number(usable["highest"].max())
     span = low if low == high else f"{low} to {high}"
     n = int(usable["methods"].max())
+    if n == 1:
+        return f"One method alone has a usable result for {what}: {span}"
     if not usable["agree"].all():
         names = text.unique(name for cell in usable["stand_out"] if cell for name in cell.split(", "))
         tail = f"; {text.listing(names)} stand{'s' if len(names) == 1 else ''} out" if names else ""

@@ -18,7 +18,8 @@ class Outcome(Enum):
     CONVERGED = "The optimizer converged."
     MAX_ITERATIONS = (
         "The optimizer ran out of iterations while the likelihood still improved. "
-        "Check the specification (too few indicators, reversed items), or simplify the model."
+        "Raise max_iterations, check the specification (too few indicators, reversed items), or simplify "
+        "the model."
     )
     STUCK = (
         "The optimizer found no direction that improves the likelihood, yet the gradient is not zero. "

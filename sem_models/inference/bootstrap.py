@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from sem_models.inference.solved import Solved
 Metrics = Literal["raw", "std_all", "std_lv", "std_nox"]
 
+MANY = 0.1
+"""Share of failed refits above which the others are no fair sample of what resampling does."""
+
 NO_CHI_SQUARE = "There is no χ² to compare: the saturated moments of these incomplete data do not exist."
 
 
@@ -125,6 +128,8 @@ class Bootstrap:
         """What was drawn, and how many refits failed."""
         out = f"{self.n_used} of {self.n_requested} {self.kind} bootstrap replicates used"
         out += f", {self.n_failed} refits failed" if self.n_failed else ", no refit failed"
+        if self.n_failed > MANY * self.n_requested:
+            out += " (too many to rely on the others: simplify the model, or see fit.diagnose())"
         return out + (f", {self.n_inadmissible} inadmissible" if self.n_inadmissible else "")
 
     def __repr__(self) -> str:

@@ -36,6 +36,8 @@ SIDE_BY_SIDE: dict[str, tuple[str, ...]] = {
     "rapi": COMPOSITE_OPTIONS, "mnlfa": (), "lsem": ("h", "bandwidth", "kernel", "grid"),
 }  # fmt: skip
 """Methods that `sm.multiverse` runs, with the options that are theirs alone: a new one is an entry here."""
+OWN_ENGINE = (*LATENT, "sam", "mnlfa", "lsem")
+"""Methods that no other engine has."""
 WITH_MODERATOR = ("groups", "lsem")
 """Methods whose moderator is a column beside the model; the others read it off the model text."""
 
@@ -109,6 +111,11 @@ def moderate(
         raise SpecError(
             f"moderator= is for method='groups' and 'lsem'. method='{method}' reads it off the model text: "
             f"write the product with '{moderator}' into it, as in PV ~ EDS + {moderator} + EDS:{moderator}."
+        )
+    if method in OWN_ENGINE and options.pop("engine", None) not in (None, "native"):
+        raise SpecError(
+            f"engine= is for sm.fit, method='groups' and product indicators: method='{method}' is estimated "
+            "by this package alone. Leave it out."
         )
     if method == "groups":
         return compare_groups(model, data, moderator=moderator, **options)

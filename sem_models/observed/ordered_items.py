@@ -262,7 +262,8 @@ def check_categories(
             "estimates. Merge these categories with their neighbors"
             + (", in all groups alike (sm.merge_categories does)." if where else " (sm.merge_categories).")
             + (
-                f" {dropped} rows with a missing answer were left out; missing='pairwise' keeps their others."
+                f" {dropped} rows with a missing answer were left out; missing='pairwise' keeps their other "
+                "answers (with estimator='MML' or method='lms': missing='fiml')."
                 if dropped
                 else ""
             )

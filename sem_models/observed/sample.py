@@ -325,6 +325,8 @@ def numeric_columns(data: pd.DataFrame, variables: Sequence[str]) -> Array:
     duplicated = sorted({str(c) for c in repeated if c in set(variables)})
     if duplicated:
         raise DataError(f"Column {quoted(duplicated)} is there more than once. Keep one copy of each column.")
+    if not variables:
+        return np.empty((len(data), 0))
     known = {name: i for i, name in enumerate(data.columns.tolist())}
     if all(name in known for name in variables):
         if len(data) * len(known) <= SMALL and all(map(_plain, data.dtypes.tolist())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -366,6 +367,9 @@ def test_pairwise_moments_that_contradict_one_another_count_as_failed() -> None:
     assert 0 < drawn.n_failed < 100
     assert drawn.n_used + drawn.n_failed == 100
     assert f"{drawn.n_failed} refits failed" in drawn.line()
+    assert ("too many to rely on" in drawn.line()) == (drawn.n_failed > 10)
+    worse = replace(drawn, draws=replace(drawn.draws, failed=300), n_requested=300 + drawn.n_used)
+    assert "too many to rely on the others" in worse.line()
 
 
 def test_pairwise_moments_of_draws(survey: pd.DataFrame) -> None:

@@ -50,6 +50,8 @@ BAD: dict[str, tuple[str, dict[str, Any], type[Exception], list[str]]] = {
     "ordered": (MODEL, {"ordered": ["x1"]}, SPEC, ["'x1' is an ordered item", "parcels=2", "lms", "MLR"]),
     "covariances": (MODEL, {"sample_cov": np.eye(9)}, SPEC, ["need the rows", "sample_cov="]),
     "five customers": (MODEL, {"group": "small", "match": True}, DATA, ["usable rows in group 'few'"]),
+    "engine of lms": (MODEL, {"method": "lms", "engine": "semopy"}, SPEC, ["by this package alone"]),
+    "engine of sam": (MODEL, {"method": "sam", "engine": "semopy"}, SPEC, ["by this package alone"]),
     "no group": (MODEL, {"group": "smal"}, DATA, ["group='smal'", "Did you mean 'small'"]),
     "three factors, constrained": (
         ITEMS + "Y ~ X:Z:t", {"method": "ca"}, SPEC, ["three factors", "yet", "dblcent"],
@@ -103,3 +105,9 @@ def test_a_result_that_was_probed_can_be_pickled(data: pd.DataFrame, method: str
     again = pickle.loads(pickle.dumps(result))
     pd.testing.assert_frame_equal(again.simple_slopes(), slopes)
     pd.testing.assert_frame_equal(again.estimates(), result.estimates())
+
+
+@pytest.mark.parametrize("method", ["lms", "sam"])
+def test_the_own_engine_may_be_named(method: str, data: pd.DataFrame) -> None:
+    named = sm.moderate(MODEL, data, method=method, engine="native")
+    pd.testing.assert_frame_equal(named.estimates(), sm.moderate(MODEL, data, method=method).estimates())

@@ -62,6 +62,8 @@ def test_interactions_of_ordered_items_take_parcels() -> None:
     section = study.latent_moderation()
     assert "WLSMV" in section.header
     assert any("means of these items stand for them" in s for s in section.sentences)
+    assert any(s.startswith("χ² difference test of") for s in section.sentences)
+    assert "p (Δχ²)" in section.html()
 
 
 SMALL = """

@@ -169,7 +169,7 @@ def _refuse_options(estimator: str, missing: str, options: Mapping[str, Any]) ->
     if options.get("meanstructure") is False:
         raise SpecError("method='mnlfa' needs the mean structure. Leave out meanstructure=False.")
     for name, neutral in (
-        ("engine", ("native", None)), ("bounds", ("none", None, False)),
+        ("bounds", ("none", None, False)),
         ("likelihood", ("normal", None, "default")), ("std_ov", (False, None)),
     ):  # fmt: skip
         if options.get(name, neutral[0]) not in neutral:

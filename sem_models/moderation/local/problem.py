@@ -194,7 +194,7 @@ def _refuse_options(estimator: str, missing: str, options: Mapping[str, Any]) ->
         if options.get(name):
             raise SpecError(f"method='lsem' takes no {name}=. Leave it out.")
     for name, neutral in (
-        ("engine", ("native", None)), ("bounds", ("none", None, False)),
+        ("bounds", ("none", None, False)),
         ("likelihood", ("normal", None, "default")),
     ):  # fmt: skip
         if options.get(name, neutral[0]) not in neutral:

@@ -182,6 +182,8 @@ def _verdict(row: Mapping[Any, Any]) -> str:
     n = row["methods"]
     if not n:
         return f"{where}: no method has a usable result."
+    if n == 1:
+        return f"{where}: one method alone has a usable result (standardized {row['median']:.2f})."
     spread = (
         f"standardized {row['lowest']:.2f} to {row['highest']:.2f}, {row['spread_in_se']:.1f} standard errors"
     )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sem_models.errors import SpecError, did_you_mean
 from sem_models.estimation.options import OPTION_NAMES
-from sem_models.moderation.moderate import SIDE_BY_SIDE, moderate
+from sem_models.moderation.moderate import PRODUCTS, SIDE_BY_SIDE, moderate
 from sem_models.moderation.multiverse.facts import facts_of
 from sem_models.moderation.multiverse.followed import by_covariates, locally
 from sem_models.moderation.multiverse.result import Attempt, Multiverse
 from sem_models.moderation.products.estimate import product_rows
 from sem_models.moderation.statement import Statement, check_factors, model_text, read_statement
+from sem_models.observed.ordered_items import ordered_items
 from sem_models.observed.sample import group_labels, numeric_columns
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ NOT_SPLIT = (
 
 
 def multiverse(
-    model: str | ModelSpec, data: Any = None, *, methods: Sequence[str] | None = None, estimator: str = "MLR",
-    **options: Any,
+    model: str | ModelSpec, data: Any = None, *, methods: Sequence[str] | None = None,
+    estimator: str | None = None, **options: Any,
 ) -> Multiverse:  # fmt: skip
     """Estimate the moderation that the model states by every method that can, and compare.
 
@@ -48,8 +49,10 @@ def multiverse(
         uca, rca, ca), lms, qml, sam and rapi; for a product of a latent predictor and an observed moderator
         also mnlfa (the path follows the moderator as a line) and lsem (the linear trend of local models,
         200 bootstrap samples). Where no factor is latent, regression on the products alone.
-    estimator : str
-        "MLR" by default, whose errors are those of the sandwich: `sam` has no others.
+    estimator : str, optional
+        "MLR" unless given, whose errors are those of the sandwich: `sam` has no others. Where items beside
+        the products are ordered, product indicators and rapi take "WLSMV" and missing="pairwise"; lms of
+        ordered items takes missing="fiml".
     **options
         Those of `sm.moderate`; an option of some methods goes to these only (`nodes` to lms, `match` to
         product indicators).
@@ -72,14 +75,17 @@ def multiverse(
             )
     statement = read_statement(model_text(model, group_labels(frame, options.get("group"))))
     check_factors(statement, frame.columns)
-    numeric_columns(frame, [v for v in statement.variables.observed if ":" not in v])
+    items = ordered_items(frame, statement.without_products, options.get("ordered", ())).codes
+    numeric_columns(frame, [v for v in statement.variables.observed if ":" not in v and v not in items])
     from tqdm import tqdm
 
+    given = options if estimator is None else {"estimator": estimator, **options}
+    beside = bool(set(items) - _inside(statement))
     attempts = []
     latent = bool(statement.latent_products)
     for method in tqdm(chosen if latent else (OBSERVED,), desc="method", unit="", delay=2, leave=False):
-        mine = {k: v for k, v in options.items() if k not in own or k in SIDE_BY_SIDE.get(method, ())}
-        chosen_options = {"estimator": estimator, **mine}
+        mine = {k: v for k, v in given.items() if k not in own or k in SIDE_BY_SIDE.get(method, ())}
+        chosen_options = {**_suited(method, ordered=bool(items), beside=beside), **mine}
         if method in FOLLOWED:
             attempts.append(_attempt(method, partial(FOLLOWED[method], statement, frame, chosen_options)))
             continue
@@ -92,8 +98,22 @@ def multiverse(
     done = next((a.result for a in attempts if a.result is not None), None)
     used = f"N = {done.header.n_used} of {done.header.n_available}" if done else f"N = {len(frame)}"
     names = [a.method for a in attempts if a.result is not None]
-    line = f"{_products(statement)} · {used} · {len(names)} methods, {estimator}"
+    how = estimator or ("MLR, of ordered items WLSMV and MML" if beside else "MLR")
+    line = f"{_products(statement)} · {used} · {len(names)} method{'s' if len(names) != 1 else ''}, {how}"
     return Multiverse(statement, tuple(attempts), facts_of(statement, frame, names), line)
+
+
+def _inside(statement: Statement) -> set[str]:
+    """What products are made of: items of their latent factors, and columns."""
+    return {i for p in statement.latent_products for f in p.factors for i in (f, *statement.items_of(f))}
+
+
+def _suited(method: str, *, ordered: bool, beside: bool) -> dict[str, str]:
+    """Estimator and treatment of missing answers where none was named; beside says that items outside of the
+    products are ordered."""
+    if beside and method in (*PRODUCTS, "rapi"):
+        return {"estimator": "WLSMV", "missing": "pairwise"}
+    return {"estimator": "MLR", **({"missing": "fiml"} if ordered and method == "lms" else {})}
 
 
 def _attempt(method: str, estimate: Callable[[], Any]) -> Attempt:

@@ -234,7 +234,7 @@ def _checked(
         raise SpecError(
             "method='sam' has no groups yet. Use method='dblcent' with group=, or fit each group by itself."
         )
-    allowed = ("auto_cov_y", "constraints", "max_iterations", "group_equal", "group_partial", "engine")
+    allowed = ("auto_cov_y", "constraints", "max_iterations", "group_equal", "group_partial")
     for name, value in options.items():
         if name not in allowed and value not in (None, False, "default"):
             raise SpecError(f"method='sam' cannot honor {name}={value!r} yet. Leave it out.")

@@ -39,7 +39,8 @@ def section(study: Study) -> Section:
     clear = [_change(found, m, names) for m in chosen]
     regions = [f"{found.johnson_neyman(*_args(m)).sentence(names)}." for m in chosen]
     further = [f"{_index(i, names)}." for i in indirect]
-    tested = [_tested(row, names) for row in tests.to_dict("records")]
+    compared = "Likelihood-ratio test" if _by_likelihood(found) else "χ² difference test"
+    tested = [_tested(row, compared, names) for row in tests.to_dict("records")]
     sentences = [_spaced(s) for s in (*clear, *regions, *tested, *further, *_treated(study, found))]
     return Section(
         "latent_moderation",
@@ -111,12 +112,18 @@ def _tests(found: Moderation) -> pd.DataFrame:
     return keyed.merge(tested[[c for c in columns if c in tested]], on="outcome_product", how="left")
 
 
-def _tested(row: Mapping[Any, Any], words: Mapping[str, str]) -> str:
-    """The likelihood-ratio test, or the Wald test where it has no solution, and the share explained."""
+def _by_likelihood(found: Moderation) -> bool:
+    """Whether models are compared by their likelihoods, not by least squares of moments."""
+    return found.options["discrepancy"] in ("ML", "MML")
+
+
+def _tested(row: Mapping[Any, Any], compared: str, words: Mapping[str, str]) -> str:
+    """The test against the model without the product, or the Wald test where that has no solution, and the
+    share explained."""
     product = " × ".join(words.get(f, f) for f in str(row["product"]).split(":"))
     if row["chisq_diff"] == row["chisq_diff"]:
         chisq = f"Δχ²({row['df']:.0f}) = {row['chisq_diff']:.1f}"
-        kind, p = "Likelihood-ratio test", row["lrt_pvalue"]
+        kind, p = compared, row["lrt_pvalue"]
     else:
         chisq = f"χ²({row['df']:.0f}) = {row['wald']:.1f}"
         kind, p = "Wald test", row["wald_pvalue"]
@@ -175,6 +182,7 @@ def _tables(
         "product": "Interaction", "est": "Slope", "delta_r_squared": "ΔR²", "f_squared": "f²",
         "std_all": "Standardized", "effect": "Slope", "lower": "From", "upper": "To",
         "share": "Share of customers", "extrapolated": "Beyond the data",
+        "lrt_pvalue": "p (LR)" if _by_likelihood(found) else "p (Δχ²)",
     }  # fmt: skip
     tables = [
         Table("interactions", "The interactions", tests.drop(columns="outcome_product"),

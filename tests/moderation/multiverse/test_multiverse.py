@@ -77,6 +77,23 @@ def test_groups_have_rows_of_their_own_where_a_method_has_groups(data: pd.DataFr
     assert len(found.agreement()) == 2
 
 
+def test_ordered_items_bring_what_goes_with_them(data: pd.DataFrame) -> None:
+    items = [c for c in data.columns if c[0] in "xzy"]
+    answers = data[items].apply(lambda c: pd.cut(c, [-np.inf, -1.0, 0.0, 1.0, np.inf], labels=False) + 1)
+    found = sm.multiverse(MODEL, answers, methods=("dblcent", "rapi", "sam"), ordered=["y1", "y2", "y3"])
+    assert set(found.results) == {"dblcent", "rapi"}
+    for result in found.results.values():
+        assert (result.options["estimator"], result.options["missing"]) == ("WLSMV", "pairwise")
+    assert "WLSMV" in found.line
+    whole = sm.multiverse(MODEL, answers, methods=("dblcent", "lms"), ordered=True, parcels=2)
+    assert whole.results["dblcent"].options["estimator"] == "WLSMV"
+    assert whole.results["lms"].header.missing == "fiml"
+    named = sm.multiverse(MODEL, answers, methods=("dblcent",), ordered=["y1"], estimator="DWLS")
+    assert named.results["dblcent"].options["estimator"] == "DWLS"
+    assert "one method alone" in named.sentences()[0]
+    assert multiverse_title(named.agreement(), "Y ~ X:Z").startswith("One method alone")
+
+
 def test_products_of_columns_are_one_regression(data: pd.DataFrame) -> None:
     found = sm.multiverse("y1 ~ x1 + z1 + x1:z1", data)
     assert set(found.results) == {OBSERVED}
