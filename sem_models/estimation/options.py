@@ -287,7 +287,8 @@ def resolve(
     if asked == "first.order" and se == "standard":
         asked, se = None, "first.order"
     hessian = estimator == "MLR" and "yuan.bentler" not in tests
-    hessian &= rows.cluster is None or named == "MLR"  # as lavaan: ML with clusters tests by h1
+    # as lavaan: ML with clusters tests by h1, unless weights have made it MLR already
+    hessian &= rows.cluster is None or rows.sampling_weights is not None or named == "MLR"
     for_errors, for_tests = informations(
         {**given, "information": asked}, default="observed" if needs_observed else "expected",
         made_for_tests="hessian" if hessian else "h1",

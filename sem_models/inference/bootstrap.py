@@ -210,7 +210,7 @@ def bootstrap(solved: Solved, n: int, kind: Kind, seed: int | None, *, progress:
             f"Only {len(draws.statistic)} of {n} refits converged. The model is too large for these data; "
             "see fit.diagnose()."
         )
-    return Bootstrap(solved, kind, n, seed, draws, lambda: jackknife(solved))
+    return Bootstrap(solved, kind, n, seed, draws, partial(jackknife, solved))
 
 
 def _check_rows(solved: Solved, kind: Kind) -> None:

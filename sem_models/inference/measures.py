@@ -49,7 +49,11 @@ def nfi(chisq: float, baseline: float) -> float:
 
 def rfi(chisq: float, df: float, baseline: float, baseline_df: float) -> float:
     """Relative fit index; 1 when the fit per degree of freedom is worse than the baseline's, as in lavaan."""
-    if df == 0 or baseline / baseline_df < chisq / df:
+    if df == 0:
+        return 1.0
+    if baseline_df == 0:
+        return nan
+    if baseline / baseline_df < chisq / df:
         return 1.0
     return _ratio(baseline / baseline_df - chisq / df, baseline / baseline_df)
 

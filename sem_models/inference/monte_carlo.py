@@ -22,11 +22,13 @@ from sem_models.model.ram import Array
 def drawn_estimates(solved: Solved, n: int, seed: int | None) -> Replicates:
     """Free rows (n, q) drawn from N(x̂, V), V the covariance of the estimates, whatever errors were asked for.
 
-    Raises SpecError for fewer than 100 draws and ConvergenceError where V does not exist.
+    Raises SpecError for fewer than 100 draws and for se="none", ConvergenceError where V does not exist.
     """
     if n < 100:
         raise SpecError(f"{n} draws are too few for an interval. Ask for 1,000 or more.")
     covariance = solved.covariance.free
+    if solved.options.se == "none":
+        raise SpecError("se='none' leaves no covariance of the estimates to draw from. Leave se= out.")
     if not np.isfinite(covariance).all():
         raise ConvergenceError(
             "The estimates have no covariance matrix to draw from. See fit.status for the reason."

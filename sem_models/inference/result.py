@@ -20,6 +20,7 @@ from sem_models.inference.frames import framed, labels
 from sem_models.inference.header import PAIRWISE_ERRORS, Header, Status
 from sem_models.inference.nested import Method
 from sem_models.inference.no_saturated import WHY as NO_SATURATED
+from sem_models.inference.resampled import summary_of
 from sem_models.inference.solved import Solved
 from sem_models.inference.standardized import Metric
 from sem_models.model.ram import Array
@@ -73,8 +74,8 @@ class Fit:
         s, options = self.solved.sample, self.solved.options
         sizes = dict(zip(s.groups, s.counts, strict=True))
         notes = tuple(f"{n} rows dropped: {reason}" for reason, n in s.dropped.items()) + self.status.reasons
-        if options.se == "bootstrap":
-            notes = (*notes, self.solved.bootstrapped.line())
+        drawn = self.solved.resampled
+        notes += () if drawn is None else (drawn.line,)
         notes += () if s.saturated else (NO_SATURATED,)
         if options.missing == "pairwise" and options.se not in ("bootstrap", "none") and s.ordinal is None:
             notes += (PAIRWISE_ERRORS,)
@@ -102,9 +103,9 @@ class Fit:
             value = np.append(value, defined.value)
             errors = np.append(errors, solved.errors_of(defined.jacobian))
         columns = inference_columns(value, errors, "est", level=checked_level(level))
-        if solved.options.se == "bootstrap":  # lavaan's default too: percentile limits
-            drawn = solved.bootstrapped.estimates(level=level)
-            columns.update(ci_lower=drawn["ci_lower"].to_numpy(), ci_upper=drawn["ci_upper"].to_numpy())
+        if solved.resampled is not None:  # lavaan's default too: percentile limits
+            drawn = solved.resampled if level == LEVEL else summary_of(solved.bootstrapped, level)
+            columns.update(ci_lower=drawn.lower, ci_upper=drawn.upper)
         columns["std_lv"], columns["std_all"] = solved.standardized_values("std_lv", "std_all")
         return self._frame(columns, aux=aux)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from sem_models.estimation.bounds import held_by
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.semopy_engine import (
     SemopyFit,
@@ -57,7 +58,10 @@ def cross_check(fit: Fit) -> pd.DataFrame:
     semopy computes a fit wrongly only the last kind of row is left. The result holds no rows of the data.
     """
     solved = fit.solved
-    reasons = limits(solved.table, solved.sample, solved.options)
+    reasons = list(limits(solved.table, solved.sample, solved.options))
+    held = held_by(solved.table, solved.options.bounds, solved.sample.cov)
+    if held:
+        reasons.append(f"semopy cannot hold the constraint '{held.texts[0]}' as stated")
     rows: list[dict[str, Any]] = []
     notes = [("this fit", reason) for reason in reasons]
     if not reasons:

@@ -22,6 +22,7 @@ from sem_models.inference.culprits import reason as culprit_reason
 from sem_models.inference.definitions import defined_numbers, defined_values
 from sem_models.inference.header import Status
 from sem_models.inference.information import parameter_information, parameter_meat, saturated_gamma
+from sem_models.inference.resampled import Resampled, summary_of
 from sem_models.inference.residual_tests import residual_test
 from sem_models.inference.rounding import ZERO
 from sem_models.inference.scaled_tests import empirical_gamma, projection, scaled_test, traces
@@ -82,6 +83,11 @@ class Solved:
     def bootstrapped(self) -> Bootstrap:
         """The bootstrap behind se="bootstrap", with the draws and the seed of the options."""
         return bootstrap(self, self.options.bootstrap, "ordinary", self.options.seed)
+
+    @cached_property
+    def resampled(self) -> Resampled | None:
+        """What a saved fit keeps of that bootstrap beside its covariance; None without one."""
+        return summary_of(self.bootstrapped) if self.options.se == "bootstrap" else None
 
     @cached_property
     def df(self) -> int:

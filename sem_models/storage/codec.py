@@ -44,6 +44,7 @@ MODULES = (
     "sem_models.estimation.options",
     "sem_models.estimation.trail",
     "sem_models.inference.covariance",
+    "sem_models.inference.resampled",
     "sem_models.inference.test_statistics",
     "sem_models.inference.fit_measures",
 )

@@ -239,6 +239,11 @@ def test_what_cannot_be_asked_is_said(call: Any, message: str, fit: sm.Fit) -> N
         call(fit)
 
 
+def test_without_errors_nothing_is_drawn(complete: pd.DataFrame) -> None:
+    with pytest.raises(sm.SpecError, match="se='none'"):
+        sm.fit(MODEL, complete, se="none").effects(interval="montecarlo")
+
+
 def test_moments_alone_cannot_be_resampled(fit: sm.Fit, complete: pd.DataFrame) -> None:
     moments = sm.fit(MODEL, sample_cov=complete[ITEMS].cov(), sample_nobs=len(complete))
     with pytest.raises(sm.DataError, match="parametric"):

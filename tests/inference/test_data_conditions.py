@@ -100,6 +100,18 @@ REFERENCE: dict[str, tuple[dict[str, Any], tuple[float, float, float], dict[str,
             "ntotal": 150,
         },
     ),
+    "cluster and weights": (
+        {"cluster": "id", "sampling_weights": "w"},
+        (0.455844733, 0.111612596, 0.176665677),
+        {
+            "chisq": 3.96337795,
+            "chisq_scaled": 3.56893303,
+            "chisq_scaling_factor": 1.11052181,
+            "logl": -1225.68013,
+            "baseline_chisq": 298.238297,
+            "ntotal": 150,
+        },
+    ),
     "weights fiml": (
         {"estimator": "MLR", "sampling_weights": "w", "missing": "ml"},
         (0.372688845, 0.119184579, 0.220074653),

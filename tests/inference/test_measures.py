@@ -41,6 +41,7 @@ def test_perfect_and_saturated_models() -> None:
     assert isnan(m.rmsea_close(0.0, 0, 200, 1, against=0.05))
     assert isnan(m.critical_n(0.0, 0, 200, 0.05))
     assert isnan(m.nfi(0.0, 0.0))
+    assert isnan(m.rfi(3.0, 1, 0.0, 0))
 
 
 @given(x2=st.floats(1.0, 2e3), k=st.integers(1, 300), n=st.integers(50, 5000), g=st.integers(1, 4))

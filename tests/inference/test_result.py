@@ -49,6 +49,17 @@ def test_r_squared_and_implied_by_group(fit: sm.Fit) -> None:
         assert np.abs(np.diag(fit.residuals("cor")[label]["cov"])).max() < 1e-12
 
 
+def test_a_baseline_without_degrees_of_freedom(clients: pd.DataFrame) -> None:
+    """One variable with equal variances in two groups: a test, but a baseline that leaves nothing out."""
+    fit = sm.fit("e1 ~~ c(v, v)*e1", clients, group="active", estimator="MLR")
+    measures = fit.measures()
+    assert (measures["df"], measures["baseline_df"]) == (1, 0)
+    for name in ("rfi", "rfi_scaled", "pnfi", "baseline_pvalue"):
+        assert np.isnan(measures[name])
+    assert "no degrees of freedom" in fit.why("rfi")
+    assert all(fit.why(name) for name in measures.index[measures.isna()])
+
+
 def test_undefined_measures_say_why(clients: pd.DataFrame) -> None:
     saturated = sm.fit("p1 ~ e1", clients)
     measures = saturated.measures()

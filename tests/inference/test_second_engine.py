@@ -123,3 +123,22 @@ def test_without_standard_errors(data: pd.DataFrame) -> None:
     assert parameters["est_semopy"].notna().all()
     assert parameters["se_semopy"].isna().all()
     assert rest["lhs"].eq("standard errors").any()
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "named"),
+    [
+        ("", {"bounds": "pos.var"}, "pv1~~pv1 >"),
+        ("\nb < 0.9", {}, "b < 0.9"),
+        ("\npv1 ~~ lower(0.5)*pv1", {}, "0.5"),
+    ],
+)
+def test_what_is_held_is_not_compared(
+    data: pd.DataFrame, text: str, options: dict[str, str], named: str
+) -> None:
+    """Bounds and inequalities, whether they are active or not."""
+    parameters, tests, rest = parts(sm.fit(MODEL + text, data, **options).cross_check())
+    assert not len(parameters)
+    assert not len(tests)
+    assert rest["note"].str.contains("cannot hold").any()
+    assert rest["note"].str.contains(named, regex=False).any()

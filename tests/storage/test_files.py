@@ -45,6 +45,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "two stages, auxiliary": {"missing": "two.stage", "aux": ["spend"]},
     "pairwise": {"missing": "pairwise", "estimator": "ULSMV"},
     "std_lv": {"std_lv": True, "meanstructure": True},
+    "bootstrap": {"se": "bootstrap", "bootstrap": 20, "seed": 5},
 }
 
 
@@ -108,6 +109,18 @@ def test_a_loaded_fit_is_the_saved_one(
 @pytest.mark.parametrize("name", KINDS)
 def test_pickling(fits: dict[str, sm.Fit], name: str) -> None:
     same(pickle.loads(pickle.dumps(fits[name])), fits[name])
+
+
+def test_a_saved_bootstrap_holds_no_replicate(fits: dict[str, sm.Fit], tmp_path: Path) -> None:
+    """With the seed known, a replicate would tell about the rows it drew. The limits are single values."""
+    fit = fits["bootstrap"]
+    path = fit.save(tmp_path / "fit")
+    for replicate in fit.solved.bootstrapped.replicates().to_numpy():
+        assert sum(bool(holds(path, value)) for value in replicate) < len(replicate) / 2
+    loaded = sm.load_fit(path)
+    assert fit.estimates(level=0.8)["ci_lower"].iloc[1] > fit.estimates()["ci_lower"].iloc[1]
+    with pytest.raises(sm.DataError, match="include_rows"):
+        loaded.estimates(level=0.8)
 
 
 def test_from_a_covariance_matrix(clients: pd.DataFrame, tmp_path: Path) -> None:
