@@ -129,6 +129,21 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         lambda: sm.fit(CFA, changed(active=["active"] * 3 + ["inactive"] * 57), group="active"),
         sm.DataError, ["usable rows", "group 'active'", "6 variables", "merge groups"],
     ),
+    "few complete rows": (
+        lambda: sm.fit(CFA, changed(pv2=survey()["pv2"].where(np.arange(60) < 5))),
+        sm.DataError, ["5 usable rows", "missing='fiml' keeps"],
+    ),
+    "ordered is no name": (
+        lambda: sm.fit(CFA, survey(), ordered=5),  # type: ignore[arg-type]
+        sm.SpecError, ["ordered=5", "names of items"],
+    ),
+    "iterations are no number": (
+        lambda: sm.fit(CFA, survey(), max_iterations="many"), sm.SpecError, ["max_iterations='many'", "500"],
+    ),
+    "kind of bootstrap is no name": (
+        lambda: sm.fit(CFA, survey()).bootstrap(100, type=5),  # type: ignore[arg-type]
+        sm.SpecError, ["type='5'", "ordinary"],
+    ),
     "unknown group column": (
         lambda: sm.fit(CFA, survey(), group="activ"),
         sm.DataError, ["group='activ'", "not a column", "Did you mean 'active'"],

@@ -21,18 +21,20 @@ def quoted(names: Sequence[str], shown: int = 4) -> str:
 
 
 def check_group_sizes(
-    labels: tuple[str, ...], membership: IntArray, keep: BoolArray, n_variables: int, group: str | None
-) -> None:
+    labels: tuple[str, ...], membership: IntArray, keep: BoolArray, n_variables: int, group: str | None,
+    *, dropped: bool = False,
+) -> None:  # fmt: skip
+    """DataError for groups of no more rows than variables; dropped: incomplete rows were left out."""
     for g, label in enumerate(labels):
         n = int((keep & (membership == g)).sum())
         if n <= n_variables:
             shown = str(n) if n >= 5 or group is None else "fewer than 5"
+            merge = ", or merge groups" if group is not None else ""
+            keep_them = " missing='fiml' keeps incomplete rows." if dropped else ""
             raise DataError(
                 f"There are {shown} usable rows{where_is(label, group)} for {n_variables} variables; "
-                "the covariance matrix "
-                "needs more rows than variables. Use fewer items, merge groups, or use "
-                "missing='fiml' to keep "
-                "incomplete rows."
+                "the covariance matrix needs more rows than variables. Use fewer items"
+                f"{merge}.{keep_them}"
             )
 
 

@@ -7,7 +7,7 @@ thresholds the model states. Every problem of the columns is found here, before 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,9 +98,9 @@ def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> I
 def _named(ordered: Any, endogenous: Sequence[str], exogenous: Sequence[str]) -> set[str]:
     if ordered is True:
         return set(endogenous)
-    if ordered in (None, False, (), "default"):
+    if ordered is None or ordered is False or (isinstance(ordered, str) and ordered == "default"):
         return set()
-    names = (ordered,) if isinstance(ordered, str) else tuple(ordered)
+    names = (ordered,) if isinstance(ordered, str) or not isinstance(ordered, Iterable) else tuple(ordered)
     if not all(isinstance(name, str) for name in names):
         raise SpecError(f"ordered={ordered!r} must be names of items, or True for all of them.")
     covariates = [name for name in names if name in exogenous]

@@ -194,7 +194,8 @@ def sample_from_data(
         data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous,
         clusters=clusters,
     )  # fmt: skip
-    check_group_sizes(labels, membership, keep, len(variables), group)
+    lost = missing == "listwise" and not keep.all()
+    check_group_sizes(labels, membership, keep, len(variables), group, dropped=lost)
     if len(labels) == 1 and keep.all():
         blocks, values_of = [np.arange(len(values), dtype=np.intp)], [values]
     else:

@@ -15,6 +15,9 @@ from sem_models.moderation.latent.ordered.search import search
 from sem_models.moderation.latent.result import LatentModeration
 from sem_models.moderation.latent.solve import LatentSolution
 
+LEFT = 1e-3
+"""Share of a response's variance left unexplained below which the solution counts as improper."""
+
 
 @dataclass(frozen=True, repr=False)
 class AnswerModeration(LatentModeration):
@@ -23,6 +26,28 @@ class AnswerModeration(LatentModeration):
     `fit` and the linear_* measures of fit are WLSMV's, since whole answers have no saturated model to be held
     against; `linear_logl` and the likelihood-ratio tests are of the likelihood of the answers.
     """
+
+    def _improper(self) -> list[str]:
+        """As LatentModeration's, and responses that are explained all but whole.
+
+        Their slopes, in units of the spread that is left, grow as far as a search goes.
+        """
+        ram, table = self.problem.ram, self.problem.table
+        own = np.diagonal(ram.matrices(self._free)[1], axis1=-2, axis2=-1)
+        share = own / np.diagonal(self.moments(self._free)[1], axis1=-2, axis2=-1)
+        out = super()._improper()
+        ordered = table.options.categories
+        for row in table.rows:
+            if row.op != "~~" or row.lhs != row.rhs or not (row.free or row.lhs in ordered):
+                continue
+            left = share[row.block - 1, ram.variables.index(row.lhs)]
+            if 0 <= left < LEFT:
+                where = f" in group {table.groups[row.block - 1]}" if len(table.groups) > 1 else ""
+                out.append(
+                    f"Next to nothing of {row.lhs}{where} is left unexplained ({left:.1g} of its variance, a "
+                    "Heywood case): the rows are too few for this model, or two variables say the same."
+                )
+        return out
 
     @property
     def loglik(self) -> float:
