@@ -135,7 +135,8 @@ class Fit:
         Columns group, source, target, kind, path, est, se, z, pvalue, ci_lower, ci_upper, est_std, se_std,
         ci_lower_std, ci_upper_std; errors and z by the delta method. Intervals by "delta", "montecarlo"
         (percentiles over normal draws of the estimates, 20,000 by default; Preacher & Selig, 2012) or
-        "bootstrap" (percentiles over refits, 1,000 by default).
+        "bootstrap" (percentiles over refits, 1,000 by default). A standardized limit is NaN where more than
+        one draw in ten implies a negative variance.
         """
         kinds = ("delta", "montecarlo", "bootstrap")
         if interval not in kinds:
