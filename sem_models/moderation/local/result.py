@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sem_models.charts.local import LocalCharts
 
 Metric = Literal["raw", "std_all"]
-METRICS = ("raw", "std_all")
+METRICS: tuple[Metric, ...] = ("raw", "std_all")
 
 SMALL = 50
 """Effective customers below which a local fit is marked as small."""
@@ -155,7 +155,7 @@ class LocalModeration:
     @cached_property
     def _curves(self) -> dict[str, Curves]:
         share = self.problem.window.density()
-        out = {}
+        out: dict[str, Curves] = {}
         for metric in METRICS:
             value, influence = self.solution.curves(metric)
             draws = None if self.bootstrap is None else self.bootstrap.rows[metric]
