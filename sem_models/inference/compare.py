@@ -49,6 +49,7 @@ def compare_fits(
             "bic": bic(fit.logl, k, fit.sample.n_total) if likelihood else np.nan, "chisq": test.statistic,
             "chisq_diff": np.nan,
             "rmsea": np.nan, "df_diff": np.nan, "pvalue": np.nan, "method": "",
+            "note": "",
         }  # fmt: skip
         if position:
             general = fits[order[position - 1]]
@@ -61,6 +62,7 @@ def compare_fits(
             defined = out.df_diff > 0 and out.chisq_diff == out.chisq_diff
             row.update(
                 chisq_diff=out.chisq_diff, df_diff=out.df_diff, pvalue=out.pvalue, method=out.method,
+                note=out.note,
                 rmsea=rmsea(out.raw, fit.df - general.df, n, g, scaling=out.scaling) if defined else np.nan,
             )  # fmt: skip
         rows.append(row)

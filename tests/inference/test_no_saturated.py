@@ -93,6 +93,28 @@ def test_items_that_no_one_answers_both_of(
     assert fit.bootstrap(20, seed=1, progress=False).n_used
 
 
+@pytest.mark.parametrize(("estimator", "expected"), [("ML", 3.713121589), ("MLR", 9.724471163)])
+def test_nested_models_need_no_saturated_one(halves: pd.DataFrame, estimator: str, expected: float) -> None:
+    """lavaan 0.6-14's lavTestLRT: the saturated model's likelihood and trace are in both χ² and cancel."""
+    fit = sm.fit(HALVES, halves, missing="fiml", estimator=estimator)
+    other = sm.fit(HALVES.replace("g ~ f", "g ~ 0.3*f"), halves, missing="fiml", estimator=estimator)
+    row = fit.compare(other).iloc[1]
+    assert row["chisq_diff"] == pytest.approx(expected, rel=1e-4)
+    assert row["df_diff"] == 1
+    assert 0 < row["pvalue"] < 0.06
+    if estimator == "MLR":
+        with pytest.raises(sm.SpecError, match=r"Use method='satorra.bentler.2001'"):
+            fit.compare(other, method="satorra.bentler.2010")
+
+
+@pytest.mark.parametrize("test", ["yuan.bentler", "yuan.bentler.mplus"])
+def test_a_scaled_test_is_undefined_too(halves: pd.DataFrame, test: str) -> None:
+    fit = sm.fit(HALVES, halves, missing="fiml", test=test)
+    assert fit.tests()["stat"].isna().all()
+    assert np.isnan(fit.measures()["chisq_scaled"])
+    assert "answered together" in fit.why("chisq_scaled")
+
+
 def test_their_own_covariance_is_not_identified(halves: pd.DataFrame) -> None:
     fit = sm.fit(HALVES + "\nx1 ~~ x2", halves, missing="fiml")
     assert "not identified by these data: x1 ~~ x2" in str(fit.status)
