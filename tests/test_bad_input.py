@@ -296,6 +296,14 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         lambda: sm.fit(PATH.replace("~ EDS", "~ b*EDS"), survey()).wald("b == 0; 2*b == 0"),
         sm.SpecError, ["repeat one another"],
     ),
+    "a hypothesis with an inequality": (
+        lambda: sm.fit(PATH.replace("~ EDS", "~ b*EDS"), survey()).wald("b == 0; b < 1"),
+        sm.SpecError, ["'==' alone"],
+    ),
+    "a hypothesis about nothing": (
+        lambda: sm.fit(PATH.replace("~ EDS", "~ b*EDS"), survey()).wald("b == b"),
+        sm.SpecError, ["'b == b'", "free estimates"],
+    ),
     "models of other data": (
         lambda: sm.fit(CFA, survey()).compare(sm.fit(PATH, survey(50))),
         sm.SpecError, ["other variables or rows", "same data"],

@@ -268,7 +268,8 @@ class Fit:
         method "standard", "satorra.bentler.2001", "satorra.bentler.2010" or "satorra.2000"; by default plain
         without a scaled test, 2001 with a mean-scaled one (MLR, MLM), satorra.2000 with one adjusted for mean
         and variance. a_method and scaled_shifted are lavaan's choices for satorra.2000. Column `method` says
-        what was used. Refuses fits of other data or estimators, and models that are not nested.
+        what was used, `note` why there is no statistic. Refuses fits of other data or estimators, and models
+        that are not nested.
         """
         fits = (self, *others)
         labels = names or tuple(f"model {i + 1}" for i in range(len(fits)))
