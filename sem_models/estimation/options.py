@@ -338,7 +338,7 @@ def resolve(
             group_equal=equal, group_partial=partial, ordered=items, parameterization=parameterization(given),
         ),
         bool(given.get("sample_cov_rescale", True)), _iterations(given.get("max_iterations", 500)),
-        bool(given.get("check_identification", True)), engine, seed, likelihood, rows,
+        bool(given.get("check_identification", True)), engine, _seed(seed, se, tests), likelihood, rows,
         _bounds(given.get("bounds", "none")), _draws(given.get("bootstrap", 1000)),
         given.get("std_ov") is True, _labels(given.get("group_label")),
         for_errors.made, for_errors.moments, for_tests,
@@ -386,6 +386,13 @@ def _iterations(given: Any) -> int:
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
         raise SpecError(f"max_iterations={given!r} must be a whole number, as 500.")
     return int(given)
+
+
+def _seed(given: int | None, se: str, tests: tuple[str, ...]) -> int | None:
+    """The seed, one drawn here where a bootstrap belongs to the fit: its draws can be had again."""
+    if given is None and (se == "bootstrap" or BOLLEN_STINE in tests):
+        return int(np.random.default_rng().integers(2**31))
+    return given
 
 
 def _draws(given: Any) -> int:

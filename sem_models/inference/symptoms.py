@@ -325,6 +325,7 @@ def _scales(solved: Solved) -> Iterator[Finding]:
     sample = solved.sample
     if sample.ordinal is not None:  # responses have the unit that the parameterization gives them
         return
+    by_units = solved.options.discrepancy == "ULS"
     for g, label in enumerate(sample.groups):
         sd = np.sqrt(np.diagonal(sample.cov[g]))
         low, high = int(sd.argmin()), int(sd.argmax())
@@ -335,12 +336,14 @@ def _scales(solved: Solved) -> Iterator[Finding]:
         )
         advice = ""
         if ratio > FAR_APART:
-            power = round(float(np.log10(ratio)))
-            advice = (
-                f"The estimation does not mind, but read the estimates with care: divide "
-                f"{sample.variables[high]} by {10**power:,} or the like."
+            divide = (
+                f"divide {sample.variables[high]} by {10 ** round(float(np.log10(ratio))):,} or the like."
             )
-        yield Finding("scale", "note", sample.variables[high], label, ratio, text, advice)
+            advice = f"The estimation does not mind, but read the estimates with care: {divide}"
+            if by_units:
+                advice = f"Unweighted least squares follow the largest units and lose the others: {divide}"
+        severity: Severity = "problem" if by_units and ratio > FAR_APART else "note"
+        yield Finding("scale", severity, sample.variables[high], label, ratio, text, advice)
 
 
 def _size(solved: Solved) -> Iterator[Finding]:

@@ -405,3 +405,10 @@ def test_bootstrap_errors_of_clusters_and_weights(complete: pd.DataFrame) -> Non
     assert ratio.median() == pytest.approx(1.0, abs=0.08)
     assert drawn.measures()["chisq_scaled"] == pytest.approx(robust.measures()["chisq_scaled"])
     assert "400 of 400" in " ".join(drawn.header.notes)
+
+
+def test_a_bootstrap_of_the_fit_without_a_seed_can_be_had_again(complete: pd.DataFrame) -> None:
+    fit = sm.fit(MODEL, complete, se="bootstrap", bootstrap=20)
+    again = sm.fit(MODEL, complete, se="bootstrap", bootstrap=20, seed=fit.options["seed"])
+    pd.testing.assert_frame_equal(fit.estimates(level=0.8), again.estimates(level=0.8))
+    assert sm.fit(MODEL, complete).options["seed"] is None

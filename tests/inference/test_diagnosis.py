@@ -132,6 +132,11 @@ def test_scales_and_rows(clients: pd.DataFrame) -> None:
     assert scale["what"] == "p3"
     assert scale["value"] > 1e3
     assert "divide p3 by 10,000" in scale["advice"]
+    assert scale["severity"] == "note"
+    unweighted = sm.fit("PV =~ p1 + p2 + p3", clients.assign(p3=clients["p3"] * 1e4), estimator="ULS")
+    scale = found(unweighted, "scale").iloc[0]
+    assert scale["severity"] == "problem"
+    assert "follow the largest units" in scale["advice"]
     assert "fragile" in found(fit, "size").iloc[0]["advice"]
 
 
