@@ -7,7 +7,7 @@ thresholds the model states. Every problem of the columns is found here, before 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ from sem_models.observed.sample import numeric_columns
 
 MOST = 15
 """Categories beyond which an item is not treated as ordered."""
+
+KEEPING = "missing='pairwise', with estimator='MML' or method='lms' missing='fiml'"
+"""What keeps the answers of incomplete rows."""
 
 MANY = 12
 """Categories beyond which a warning says that treating it as continuous loses little."""
@@ -98,9 +101,9 @@ def ordered_items(frame: pd.DataFrame | None, syntax: Syntax, ordered: Any) -> I
 def _named(ordered: Any, endogenous: Sequence[str], exogenous: Sequence[str]) -> set[str]:
     if ordered is True:
         return set(endogenous)
-    if ordered in (None, False, (), "default"):
+    if ordered is None or ordered is False or (isinstance(ordered, str) and ordered == "default"):
         return set()
-    names = (ordered,) if isinstance(ordered, str) else tuple(ordered)
+    names = (ordered,) if isinstance(ordered, str) or not isinstance(ordered, Iterable) else tuple(ordered)
     if not all(isinstance(name, str) for name in names):
         raise SpecError(f"ordered={ordered!r} must be names of items, or True for all of them.")
     covariates = [name for name in names if name in exogenous]
@@ -262,8 +265,7 @@ def check_categories(
             "estimates. Merge these categories with their neighbors"
             + (", in all groups alike (sm.merge_categories does)." if where else " (sm.merge_categories).")
             + (
-                f" {dropped} rows with a missing answer were left out; missing='pairwise' keeps their other "
-                "answers (with estimator='MML' or method='lms': missing='fiml')."
+                f" {dropped} rows with a missing answer were left out; to keep their others: {KEEPING}."
                 if dropped
                 else ""
             )

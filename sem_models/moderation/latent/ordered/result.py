@@ -12,8 +12,14 @@ from sem_models.estimation.optimizer import Outcome
 from sem_models.model.ram import Array
 from sem_models.moderation.latent.ordered.likelihood import COARSE, AnswerLikelihood
 from sem_models.moderation.latent.ordered.search import search
+from sem_models.moderation.latent.problem import Problem
 from sem_models.moderation.latent.result import LatentModeration
 from sem_models.moderation.latent.solve import LatentSolution
+from sem_models.moderation.latent.true_moments import true_moments
+
+SWALLOWED = 1e-4
+"""Share of its residual in an ordered item's variance below which its loading has no end: residuals are the
+unit, so that a variance of 0 lies at infinity."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +56,15 @@ class AnswerModeration(LatentModeration):
     def _linear_converged(self) -> bool:
         return self._without.outcome is Outcome.CONVERGED
 
+    def _vanishing(self) -> list[str]:
+        gone = swallowed(self.problem, self.solution.params)
+        if not gone:
+            return super()._vanishing()
+        return [
+            f"Without a residual: {', '.join(gone)}. What these items load on explains them whole, and their "
+            "loadings have no end. Drop such an item, fix its loading, or merge categories that few chose."
+        ]
+
     def _search_along(self, kept: Array, fixed: Array) -> LatentSolution:
         """The maximum on the plane params = fixed + kept @ x, for its value alone."""
         assert isinstance(self.likelihood, AnswerLikelihood)
@@ -67,3 +82,15 @@ class AnswerModeration(LatentModeration):
         for name in ("chisq", "df", "pvalue", "cfi", "tli", "rmsea"):
             found[f"linear_{name}"] = float(linear.get(f"{name}_scaled", np.nan))
         return found
+
+
+def swallowed(problem: Problem, params: Array) -> list[str]:
+    """The ordered items whose residuals are next to nothing in their variances, in any group."""
+    ram = problem.ram
+    part = ram.ordinal
+    assert part is not None
+    free = ram.free_values(params)
+    items = part.y[part.layout.ordered]
+    total = true_moments(ram, problem.products)(free)[1][:, items, items]
+    lost = (ram.matrices(free)[1][:, items, items] < SWALLOWED * total).any(axis=0)
+    return [ram.variables[i] for i in items[lost]]
