@@ -30,8 +30,9 @@ class ConvergenceError(SEMError):
     """A result was asked of a fit that has none."""
 
 
-def did_you_mean(name: str, known: Iterable[object], *, noun: str = "names", shown: int = 8) -> str:
+def did_you_mean(name: object, known: Iterable[object], *, noun: str = "names", shown: int = 8) -> str:
     """A sentence that offers near matches of `name` among `known`, then lists the first few."""
+    name = str(name)
     choices = [str(k) for k in known]
     near = get_close_matches(name, choices, n=3, cutoff=0.6)
     if not near:
