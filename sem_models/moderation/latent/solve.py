@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sem_models.estimation.objective import NormalTheory
+from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.optimizer import Outcome, minimize
 from sem_models.model.ram import Array
 from sem_models.moderation.latent.likelihood import Likelihood
@@ -210,10 +210,10 @@ def first_metric(problem: Problem, likelihood: Likelihood) -> Array:
     from differences of the gradient.
     """
     ram, linear = problem.ram, problem.linear
-    objective = linear.objective
+    objective, point = linear.objective, linear.point
     assert isinstance(objective, NormalTheory)
-    point = linear.point
-    by_row = objective.free_information(point, observed=True) * linear.sample.n  # type: ignore[arg-type]
+    assert isinstance(point, Point)
+    by_row = objective.free_information(point, observed=True) * linear.sample.n
     known = {
         (linear.table.rows[n].key, linear.table.rows[n].block): i
         for i, n in enumerate(linear.ram.row_of_free)

@@ -56,11 +56,11 @@ class LocalProblem:
 
     @property
     def rows(self) -> Rows:
-        return self.plain.solved.sample.rows[0]  # type: ignore[index]
+        return _only_rows(self.plain)
 
     @property
     def detrended(self) -> Rows:
-        return self.pooled.solved.sample.rows[0]  # type: ignore[index]
+        return _only_rows(self.pooled)
 
     @property
     def joint(self) -> bool:
@@ -237,13 +237,20 @@ def _check_sizes(window: Window, p: int, moderator: str) -> None:
         )
 
 
+def _only_rows(found: Fit) -> Rows:
+    """The rows of a fit of one group."""
+    rows = found.solved.sample.rows
+    assert rows is not None
+    return rows[0]
+
+
 def _pooled(
     model: Any, frame: pd.DataFrame, plain: Fit, window: Window, estimator: str, missing: str,
     options: Mapping[str, Any],
 ) -> Fit:  # fmt: skip
     """The model on items less their smooth mean over the moderator, their overall mean put back."""
     sample = plain.solved.sample
-    rows = sample.rows[0]  # type: ignore[index]
+    rows = _only_rows(plain)
     trend = smooth_means(rows.values, window.moderator, window.base, window.bandwidth)
     level = np.average(trend, axis=0, weights=window.base)
     flat = frame.iloc[rows.position].copy()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sem_models.charts.local import LocalCharts
 
 Metric = Literal["raw", "std_all"]
-METRICS = ("raw", "std_all")
+METRICS: tuple[Metric, ...] = ("raw", "std_all")
 
 SMALL = 50
 """Effective customers below which a local fit is marked as small."""
@@ -153,7 +153,7 @@ class LocalModeration:
         return effective_sizes(self.problem.window.weights())
 
     @cached_property
-    def _curves(self) -> dict[str, Curves]:
+    def _curves(self) -> dict[Metric, Curves]:
         share = self.problem.window.density()
         out = {}
         for metric in METRICS:

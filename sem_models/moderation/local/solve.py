@@ -7,7 +7,7 @@ discrepancy weighted by its effective size.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from sem_models.estimation.scores import free_scores
 from sem_models.inference.header import Status
 from sem_models.inference.refits import curvature
 from sem_models.inference.solved import Solved
-from sem_models.inference.standardized import Values
+from sem_models.inference.standardized import Metric, Values
 from sem_models.model.ram import Array
 from sem_models.model.table import ParameterTable
 from sem_models.moderation.local.points import Points, first_batch, joint_table, local_sample
@@ -58,12 +58,12 @@ class LocalSolution:
         i = 0 if self.joint else point
         return self.fits[i], self.influence[i]
 
-    def rows(self, point: int, metric: str) -> Values | None:
+    def rows(self, point: int, metric: Metric | Literal["raw"]) -> Values | None:
         """Rows and defined parameters of one focal point, with derivatives by its fit's free rows."""
         solved, _ = self.at(point)
         if solved is None or not self.converged[point]:
             return None
-        whole = solved.rows if metric == "raw" else solved.standardized(metric)  # type: ignore[arg-type]
+        whole = solved.rows if metric == "raw" else solved.standardized(metric)
         r = len(self.table.rows)
         part = slice(point * r, (point + 1) * r) if self.joint else slice(0, r)
         mine = Values(whole.value[part], whole.jacobian[part])
@@ -73,7 +73,7 @@ class LocalSolution:
         defined = single.defined(mine)
         return Values(np.append(mine.value, defined.value), np.concatenate([mine.jacobian, defined.jacobian]))
 
-    def curves(self, metric: str) -> tuple[Array, Array]:
+    def curves(self, metric: Metric | Literal["raw"]) -> tuple[Array, Array]:
         """Values (f, r) and influence (u, f, r) of every row, NaN at focal points without a solution."""
         f, r = len(self.points.window.grid), self.n_rows
         known = next((i for i in self.influence if i is not None), np.zeros((0, 0)))

@@ -11,6 +11,7 @@ import numpy as np
 
 from sem_models.errors import ConvergenceError
 from sem_models.estimation.fit import fit
+from sem_models.estimation.objective import NormalTheory, Point
 from sem_models.estimation.scores import free_scores
 from sem_models.model.ram import Array
 from sem_models.moderation.two_stage.blocks import Block
@@ -61,8 +62,11 @@ class Measurement:
         start = 0
         for found in self.fits:
             solved = found.solved
+            objective, point = solved.objective, solved.point
             assert solved.sample.rows is not None
-            scores = free_scores(solved.objective, solved.point, solved.sample.rows)  # type: ignore[arg-type]
+            assert isinstance(objective, NormalTheory)
+            assert isinstance(point, Point)
+            scores = free_scores(objective, point, solved.sample.rows)
             reduction = solved.ram.reduction
             inverse = np.linalg.pinv(solved.covariance.information, hermitian=True)
             q = len(reduction)
