@@ -45,21 +45,31 @@ def moved_rows(
 ) -> tuple[Array, ...]:
     """Rows (n_g, p) with NaN where missing, moved so that their moments are sigma (g, p, p) and mu (g, p).
 
-    Their moments are those of maximum likelihood, or pairwise ones. Raises ConvergenceError where no such
-    rows are found.
+    Their moments are those of maximum likelihood, or pairwise ones. A is symmetric in the units of the data
+    or, where these are too different for floating-point numbers to find it, in standard deviations. Raises
+    ConvergenceError where no such rows are found.
     """
     out = []
     for x, cov, mean in zip(values, sigma, mu, strict=True):
-        if pairwise:
-            began = pairwise_of(whole(x), np.nanmean(x, axis=0))
-            distance = _pairwise_distance(x, cov, mean)
-        else:
-            patterns, _ = group_patterns([x], [None])
-            found = saturated_moments(patterns, 1)
-            began = found[0][0], found[1][0]
-            distance = _likelihood_distance(patterns, cov, mean)
-        out.append(_moved(x, *_mover(distance, *began, cov, mean), mean))
+        try:
+            out.append(_rows(x, cov, mean, pairwise))
+        except ConvergenceError:
+            sd = np.sqrt(np.diagonal(cov))
+            out.append(_rows(x / sd, cov / np.outer(sd, sd), mean / sd, pairwise) * sd)
     return tuple(out)
+
+
+def _rows(x: Array, cov: Array, mean: Array, pairwise: bool) -> Array:
+    """One group's rows (n, p), A being symmetric in the units that they have."""
+    if pairwise:
+        began = pairwise_of(whole(x), np.nanmean(x, axis=0))
+        distance = _pairwise_distance(x, cov, mean)
+    else:
+        patterns, _ = group_patterns([x], [None])
+        found = saturated_moments(patterns, 1)
+        began = found[0][0], found[1][0]
+        distance = _likelihood_distance(patterns, cov, mean)
+    return _moved(x, *_mover(distance, *began, cov, mean), mean)
 
 
 def _moved(values: Array, a_mat: Array, center: Array, mu: Array) -> Array:

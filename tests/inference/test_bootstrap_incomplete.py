@@ -158,6 +158,24 @@ def test_rows_that_cannot_be_moved_are_an_error() -> None:
         moved_rows([x], sigma[None], np.full((1, 4), 1e3))
 
 
+@pytest.mark.parametrize("pairwise", [False, True])
+@pytest.mark.parametrize("size", [1e-6, 1e3, 1e6])
+def test_units_may_differ(size: float, pairwise: bool) -> None:
+    """Sales in euros beside answers from 1 to 7."""
+    x = planned().to_numpy() * np.array([size, 1.0, 1.0, 1.0, 1.0])
+    sd, mu = np.nanstd(x, axis=0), np.nanmean(x, axis=0)
+    sigma = (0.4 + 0.6 * np.eye(5)) * np.outer(sd, sd)
+    (moved,) = moved_rows([x], sigma[None], mu[None], pairwise=pairwise)
+    if pairwise:
+        cov, mean = pairwise_of(whole(moved), mu)
+    else:
+        patterns, _ = group_patterns([moved / sd], [None])
+        found = saturated_moments(patterns, 1)
+        cov, mean = found[0][0] * np.outer(sd, sd), found[1][0] * sd
+    np.testing.assert_allclose(cov / np.outer(sd, sd), sigma / np.outer(sd, sd), atol=MOVED)
+    np.testing.assert_allclose(mean / sd, mu / sd, atol=MOVED)
+
+
 @pytest.mark.parametrize(("seed", "found"), [(13, True), (20, True), (10, False), (17, False)])
 def test_steps_that_lead_away_are_shortened(seed: int, found: bool) -> None:
     """Pairwise moments of ill-conditioned rows: whole steps grow until they overflow."""
