@@ -32,8 +32,7 @@ class ConvergenceError(SEMError):
 
 def did_you_mean(name: object, known: Iterable[object], *, noun: str = "names", shown: int = 8) -> str:
     """A sentence that offers near matches of `name` among `known`, then lists the first few."""
-    name = str(name)
-    choices = [str(k) for k in known]
+    name, choices = str(name), [str(k) for k in known]
     near = get_close_matches(name, choices, n=3, cutoff=0.6)
     if not near:
         folded = {c.lower(): c for c in choices}

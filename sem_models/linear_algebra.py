@@ -83,6 +83,10 @@ class Factored:
         """M⁻¹ b of a positive definite matrix, b (m,)."""
         return np.asarray(dpotrs(self.chol, right / self.units)[0] / self.units)
 
+    def inverse_root(self) -> Array:
+        """R (m, m) with R Rᵀ = M⁻¹ of a positive definite matrix."""
+        return np.asarray(dtrtri(self.chol)[0] / self.units[:, None])
+
 
 def factored(symmetric: Array, *, ridge: float = 0.0) -> Factored:
     """The Cholesky factor of a matrix, of M + ridge · diag M if asked for."""

@@ -129,6 +129,21 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         lambda: sm.fit(CFA, changed(active=["active"] * 3 + ["inactive"] * 57), group="active"),
         sm.DataError, ["usable rows", "group 'active'", "6 variables", "merge groups"],
     ),
+    "few complete rows": (
+        lambda: sm.fit(CFA, changed(pv2=survey()["pv2"].where(np.arange(60) < 5))),
+        sm.DataError, ["5 usable rows", "missing='fiml' keeps"],
+    ),
+    "ordered is no name": (
+        lambda: sm.fit(CFA, survey(), ordered=5),  # type: ignore[arg-type]
+        sm.SpecError, ["ordered=5", "names of items"],
+    ),
+    "iterations are no number": (
+        lambda: sm.fit(CFA, survey(), max_iterations="many"), sm.SpecError, ["max_iterations='many'", "500"],
+    ),
+    "kind of bootstrap is no name": (
+        lambda: sm.fit(CFA, survey()).bootstrap(100, type=5),  # type: ignore[arg-type]
+        sm.SpecError, ["type='5'", "ordinary"],
+    ),
     "unknown group column": (
         lambda: sm.fit(CFA, survey(), group="activ"),
         sm.DataError, ["group='activ'", "not a column", "Did you mean 'active'"],
@@ -269,18 +284,6 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
         lambda: sm.fit(CFA, survey()).why("cfii"),
         sm.SpecError, ["'cfii'", "Did you mean", "'cfi'"],
     ),
-    "a bootstrap of no kind": (
-        lambda: sm.fit(CFA, survey()).bootstrap(10, type=5),
-        sm.SpecError, ["type='5'", "bollen.stine"],
-    ),
-    "steps that are no number": (
-        lambda: sm.fit(CFA, survey(), max_iterations="many"),
-        sm.SpecError, ["max_iterations='many'", "whole number"],
-    ),
-    "ordered items that are no names": (
-        lambda: sm.fit(CFA, survey(), ordered=5),
-        sm.SpecError, ["ordered=5", "names of items"],
-    ),
     "hypothesis without ==": (
         lambda: sm.fit(PATH.replace("~ EDS", "~ b*EDS"), survey()).wald("b"),
         sm.SpecError, ["=="],
@@ -292,6 +295,14 @@ BAD: dict[str, tuple[Call, type[Exception], list[str]]] = {
     "restrictions that repeat one another": (
         lambda: sm.fit(PATH.replace("~ EDS", "~ b*EDS"), survey()).wald("b == 0; 2*b == 0"),
         sm.SpecError, ["repeat one another"],
+    ),
+    "a hypothesis with an inequality": (
+        lambda: sm.fit(PATH.replace("~ EDS", "~ b*EDS"), survey()).wald("b == 0; b < 1"),
+        sm.SpecError, ["'==' alone"],
+    ),
+    "a hypothesis about nothing": (
+        lambda: sm.fit(PATH.replace("~ EDS", "~ b*EDS"), survey()).wald("b == b"),
+        sm.SpecError, ["'b == b'", "free estimates"],
     ),
     "models of other data": (
         lambda: sm.fit(CFA, survey()).compare(sm.fit(PATH, survey(50))),
@@ -353,7 +364,7 @@ def test_rows_that_are_too_few_are_offered_what_there_is_left() -> None:
     holes.loc[holes.index[:4], "eds1"] = np.nan
     for frame, options, says, not_said in (
         (few, {"missing": "fiml"}, "Use fewer items.", "fiml"),
-        (holes, {}, "missing='fiml' to keep incomplete rows", "groups"),
+        (holes, {}, "missing='fiml' keeps incomplete rows", "groups"),
         (grouped, {"group": "g"}, "Use fewer items, or merge groups.", "fiml"),
     ):
         with pytest.raises(sm.DataError, match="needs more rows than variables") as caught:

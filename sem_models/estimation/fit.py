@@ -29,6 +29,7 @@ from sem_models.estimation.pairwise_likelihood import (
     refuse_for_pairs,
     settled,
 )
+from sem_models.estimation.secants import minimize_by_secants
 from sem_models.estimation.starts import starting_point, starting_values
 from sem_models.inference.provenance import Provenance
 from sem_models.inference.result import Fit
@@ -299,7 +300,8 @@ def solve_ordinal(
         solution = replace(found.solution, point=objective.at(params), gradient=np.zeros(along.n_params))
         kept = trail.with_trail(solution, (trail.HELD, solution))
         return _settled(Solved(table, along, sample, options, objective, kept))
-    solution = minimize(objective, begin, **limits)
+    search = minimize if likelihood is None else minimize_by_secants
+    solution = search(objective, begin, **limits)
     kept = trail.with_trail(solution, (trail.FROM_MOMENTS if start is None else trail.GIVEN, solution))
     return _settled(Solved(table, ram, sample, options, objective, kept))
 

@@ -126,7 +126,7 @@ def minimize(
         decrement = float(step @ gradient)
         if decrement <= target:
             return Solution(point, gradient, Outcome.CONVERGED, iteration, decrement)
-        moved, length = _line_search(objective, point, step, decrement)
+        moved, length = line_search(objective, point, step, decrement)
         if newton is not None and moved is not None and decrement * n_rows < CLOSE:
             # so near, the curvature no longer changes: the last factor tells how far the optimum is
             gradient = objective.gradient(moved)
@@ -137,9 +137,9 @@ def minimize(
             point = moved
             gradient = objective.gradient(point)
         if length < SHORT:
-            end = _trust_region(objective, point, gradient, iteration, max_iterations, target)
+            end = by_trust_region(objective, point, gradient, iteration, max_iterations, target)
             return replace(end, trust_region=True)
-    return Solution(point, gradient, _gave_up(objective.hessian(point)), max_iterations, decrement)
+    return Solution(point, gradient, gave_up(objective.hessian(point)), max_iterations, decrement)
 
 
 def _scoring_step(information: Factored, gradient: Array) -> Array:
@@ -151,7 +151,7 @@ def _scoring_step(information: Factored, gradient: Array) -> Array:
     return information.solve(gradient)
 
 
-def _line_search(
+def line_search(
     objective: Objective, point: Located, step: Array, decrement: float
 ) -> tuple[Located | None, float]:
     """The first of params − step, − step/2, … that decreases the objective enough, and its length."""
@@ -172,7 +172,7 @@ def _noise(point: Located) -> float:
     return 1e-14 * (1.0 + abs(float(point.value)))
 
 
-def _trust_region(
+def by_trust_region(
     objective: Objective, point: Located, gradient: Array, begun: int, max_iterations: int, target: float
 ) -> Solution:
     """Newton's method within a radius, for curvature of any sign (Nocedal & Wright, 2006, section 4.3)."""
@@ -186,7 +186,7 @@ def _trust_region(
         if values[0] > 0:
             decrement = float(slope @ (slope / values))
             if decrement <= target:
-                return Solution(point, gradient, _verdict(hessian), iteration, decrement)
+                return Solution(point, gradient, verdict(hessian), iteration, decrement)
         while True:
             inner = _within(values, slope, radius)
             promised = float(slope @ inner - 0.5 * inner @ (values * inner))
@@ -198,13 +198,13 @@ def _trust_region(
                 break
             radius = 0.25 * min(radius, float(np.linalg.norm(inner)))
             if promised < _noise(point) or radius < 1e-9:
-                outcome = _verdict(hessian) if decrement < 1e-12 else Outcome.STUCK
+                outcome = verdict(hessian) if decrement < 1e-12 else Outcome.STUCK
                 return Solution(point, gradient, outcome, iteration, decrement)
         if gain > 0.75 * promised:
             radius = max(radius, 2.0 * float(np.linalg.norm(inner)))
         point = candidate
         gradient = objective.gradient(point)
-    return Solution(point, gradient, _gave_up(objective.hessian(point)), last, decrement)
+    return Solution(point, gradient, gave_up(objective.hessian(point)), last, decrement)
 
 
 def _within(values: Array, slope: Array, radius: float) -> Array:
@@ -226,11 +226,11 @@ def _within(values: Array, slope: Array, radius: float) -> Array:
     return np.asarray(slope / (values + high))
 
 
-def _verdict(hessian: Array) -> Outcome:
+def verdict(hessian: Array) -> Outcome:
     return Outcome.CONVERGED if _smallest(hessian) > FLAT else Outcome.RUNAWAY
 
 
-def _gave_up(hessian: Array) -> Outcome:
+def gave_up(hessian: Array) -> Outcome:
     return Outcome.RUNAWAY if _smallest(hessian) < NEARLY_FLAT else Outcome.MAX_ITERATIONS
 
 

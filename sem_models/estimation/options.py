@@ -337,7 +337,7 @@ def resolve(
             **switches, effect_coding=effect_coding,
             group_equal=equal, group_partial=partial, ordered=items, parameterization=parameterization(given),
         ),
-        bool(given.get("sample_cov_rescale", True)), _steps(given.get("max_iterations", 500)),
+        bool(given.get("sample_cov_rescale", True)), _iterations(given.get("max_iterations", 500)),
         bool(given.get("check_identification", True)), engine, seed, likelihood, rows,
         _bounds(given.get("bounds", "none")), _draws(given.get("bootstrap", 1000)),
         given.get("std_ov") is True, _labels(given.get("group_label")),
@@ -382,16 +382,16 @@ def _labels(given: Any) -> tuple[str, ...]:
     return () if given is None else (given,) if isinstance(given, str) else tuple(map(str, given))
 
 
+def _iterations(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
+        raise SpecError(f"max_iterations={given!r} must be a whole number, as 500.")
+    return int(given)
+
+
 def _draws(given: Any) -> int:
     if isinstance(given, bool) or not isinstance(given, int) or given < 10:
         raise SpecError(f"bootstrap={given!r} must be a whole number of draws, 1000 or more.")
     return given
-
-
-def _steps(given: Any) -> int:
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
-        raise SpecError(f"max_iterations={given!r} must be a whole number of steps, 500 by default.")
-    return int(given)
 
 
 def _bounds(given: Any) -> str:

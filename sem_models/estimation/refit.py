@@ -13,6 +13,7 @@ import numpy as np
 
 from sem_models.estimation.batched_gradient import Slope, batched_gradient
 from sem_models.estimation.batches import Replicated, Seen, chosen, joined, values
+from sem_models.estimation.secants import MEMORY, Pair, inverse_times, pair_of
 from sem_models.model.ram import Array, RamModel
 
 TOLERANCE = 5e-4
@@ -20,8 +21,6 @@ TOLERANCE = 5e-4
 from the next, and 1e-9 in the discrepancy of 300 rows."""
 
 MAX_STEPS = 40
-MEMORY = 8
-"""Pairs of steps and gradient changes that the search remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,10 @@ def search(gradient: Slope, start: Array, root: Array, batch: Replicated, n_rows
             active, where, slope, weight = active[keep], where[keep], slope[keep], weight[keep]
             pairs, at = [pair.of(keep) for pair in pairs], at.at(np.flatnonzero(keep))
         size = length[keep]
-        step = -_inverse_times(slope, pairs)
+        step = -inverse_times(slope, pairs)
         where = where + step
         new, weight, seen = _slope(gradient, start + where @ root.T, at, root, weight)
-        pairs = [*pairs[-MEMORY + 1 :], _pair(step, new - slope)]
+        pairs = [*pairs[-MEMORY + 1 :], pair_of(step, new - slope)]
         slope = new
     return Refits(params, value)
 
@@ -92,40 +91,3 @@ def _slope(
         return slope, weight, joined([part[2] for part in parts])
     slope = out @ root
     return np.where(np.isfinite(slope).all(axis=1, keepdims=True), slope, np.inf), weight, seen
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A step (b, k), the gradient's change along it (b, k) and 1 / their product (b, 1), 0 where that is not
-    positive: such a pair is passed over."""
-
-    step: Array
-    change: Array
-    rho: Array
-
-    def of(self, which: Array) -> Pair:
-        """Some replicates' part."""
-        return Pair(self.step[which], self.change[which], self.rho[which])
-
-
-def _pair(step: Array, change: Array) -> Pair:
-    curvature = _product(step, change)
-    usable = curvature > 1e-10 * _product(change, change)
-    return Pair(step, change, np.where(usable, 1.0 / np.where(usable, curvature, 1.0), 0.0))
-
-
-def _product(a: Array, b: Array) -> Array:
-    return np.asarray(np.einsum("bk,bk->b", a, b)[:, None])
-
-
-def _inverse_times(slope: Array, pairs: list[Pair]) -> Array:
-    """L-BFGS: the inverse Hessian's estimate times the gradient."""
-    out = slope.copy()
-    alphas = []
-    for pair in reversed(pairs):
-        alpha = pair.rho * _product(pair.step, out)
-        alphas.append(alpha)
-        out -= alpha * pair.change
-    for pair, alpha in zip(pairs, reversed(alphas), strict=True):
-        out += (alpha - pair.rho * _product(pair.change, out)) * pair.step
-    return out

@@ -20,7 +20,13 @@ from sem_models.errors import ConvergenceError, DataError, SpecError, did_you_me
 from sem_models.estimation.optimizer import Outcome
 from sem_models.inference.columns import checked_level
 from sem_models.inference.effects import effects
-from sem_models.inference.intervals import KINDS, IntervalKind, intervals, jackknife_acceleration
+from sem_models.inference.intervals import (
+    KINDS,
+    IntervalKind,
+    center_and_spread,
+    intervals,
+    jackknife_acceleration,
+)
 from sem_models.inference.jackknife import jackknife
 from sem_models.inference.ordinal_refits import batched_items, items_batchable
 from sem_models.inference.ordinal_variances import derives_residuals
@@ -171,10 +177,10 @@ class Bootstrap:
         if interval == "bca":
             acceleration = jackknife_acceleration(of(self.acceleration_from()))
         low, high = intervals(interval, value, replicates, level, acceleration)
-        spread = replicates.std(axis=0)
+        center, spread = center_and_spread(replicates)
         return {
             name: value, f"se{suffix}": np.where(spread < 1e-12 * (1 + np.abs(value)), 0.0, spread),
-            f"bias{suffix}": replicates.mean(axis=0) - value,
+            f"bias{suffix}": center - value,
             f"ci_lower{suffix}": low, f"ci_upper{suffix}": high,
         }  # fmt: skip
 

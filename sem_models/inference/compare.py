@@ -49,6 +49,7 @@ def compare_fits(
             "bic": bic(fit.logl, k, fit.sample.n_total) if likelihood else np.nan, "chisq": test.statistic,
             "chisq_diff": np.nan,
             "rmsea": np.nan, "df_diff": np.nan, "pvalue": np.nan, "method": "",
+            "note": "",
         }  # fmt: skip
         if position:
             general = fits[order[position - 1]]
@@ -61,6 +62,7 @@ def compare_fits(
             defined = out.df_diff > 0 and out.chisq_diff == out.chisq_diff
             row.update(
                 chisq_diff=out.chisq_diff, df_diff=out.df_diff, pvalue=out.pvalue, method=out.method,
+                note=out.note,
                 rmsea=rmsea(out.raw, fit.df - general.df, n, g, scaling=out.scaling) if defined else np.nan,
             )  # fmt: skip
         rows.append(row)
@@ -79,12 +81,15 @@ class Wald:
 def wald_test(solved: Solved, hypothesis: str) -> Wald:
     """Test `a == b` (several separated by `;` or lines), written in the model language over labels.
 
-    χ² = hᵀ (H V Hᵀ)⁻¹ h with h the differences and H their derivatives. Raises SpecError for text without
-    `==` and for restrictions that repeat one another.
+    χ² = hᵀ (H V Hᵀ)⁻¹ h with h the differences and H their derivatives. Raises SpecError for text
+    without `==` or with anything else, and for restrictions that repeat one another or are of fixed values.
     """
     if "==" not in hypothesis:
         raise SpecError("A hypothesis needs at least one '==', for example \"a == b\".")
-    constraints = [c for c in parse(hypothesis).constraints if c.op == "=="]
+    parsed = parse(hypothesis)
+    constraints = parsed.constraints
+    if parsed.formulas or any(c.op != "==" for c in constraints):
+        raise SpecError("A hypothesis is made of '==' alone, as \"a == b\". Leave out the other lines.")
     known = label_values(solved.table, solved.rows)
     for name, expression in solved.table.definitions:
         known[name] = evaluate(expression, known)
@@ -93,7 +98,14 @@ def wald_test(solved: Solved, hypothesis: str) -> Wald:
         left, right = evaluate(constraint.lhs, known), evaluate(constraint.rhs, known)
         values.append(left[0] - right[0])
         slopes.append(left[1] - right[1])
-    return wald_of(np.array(values), np.array(slopes) @ solved.covariance.free @ np.array(slopes).T)
+    covariance = np.array(slopes) @ solved.covariance.free @ np.array(slopes).T
+    for constraint, variance in zip(constraints, np.diagonal(covariance), strict=True):
+        if variance <= 0:
+            raise SpecError(
+                f"'{constraint.lhs} == {constraint.rhs}' does not depend on free estimates: there is nothing "
+                "to test. Leave it out."
+            )
+    return wald_of(np.array(values), covariance)
 
 
 def wald_of(values: np.ndarray, covariance: np.ndarray) -> Wald:

@@ -22,6 +22,9 @@ ScoreMethod = Literal["regression", "bartlett"]
 SINGULAR = 1e12
 """Condition number of the scores' information from which the answers do not tell latent variables apart."""
 
+ROUNDING = 1e-9
+"""Share of a latent variable's variance below which a negative variance of its scores' error is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Design:
@@ -102,7 +105,7 @@ def score_rows(
     """Scores (n, l) of rows (n, p) with NaN where missing, and their standard errors (n, l) if asked.
 
     Rows are taken together by which answers they have. NaN where a row has no answer, and where a Bartlett
-    score is not determined by the answers there are.
+    score is not determined by the answers there are; errors also where a negative variance leaves none.
     """
     seen = ~np.isnan(values)
     scores: Array = np.full((len(values), len(design.latent_mean)), np.nan)
@@ -113,7 +116,8 @@ def score_rows(
         weights, variance = _weights(design, np.flatnonzero(answered), method)
         scores[rows] = design.latent_mean + (values[rows][:, answered] - design.mu[answered]) @ weights.T
         if spread is not None:
-            spread[rows] = np.sqrt(np.maximum(variance, 0.0))
+            none = variance < -ROUNDING * np.abs(np.diagonal(design.latent_cov))
+            spread[rows] = np.where(none, np.nan, np.sqrt(np.maximum(variance, 0.0)))
     return scores, spread
 
 

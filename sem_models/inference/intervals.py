@@ -17,18 +17,41 @@ IntervalKind = Literal["percentile", "bca", "bc", "basic", "normal"]
 KINDS: tuple[str, ...] = ("percentile", "bca", "bc", "basic", "normal")
 
 
+DEFINED = 0.9
+"""Share of replicates in which a figure must exist (a standardized one needs positive variances) for the
+others to tell its distribution."""
+
+
+def center_and_spread(replicates: Array) -> tuple[Array, Array]:
+    """Means and standard deviations (d,) of replicates (b, d) where they exist, divisor their number.
+
+    NaN where fewer than nine of ten exist.
+    """
+    there = np.isfinite(replicates)
+    if there.all():
+        return replicates.mean(axis=0), replicates.std(axis=0)
+    n = np.where(there.mean(axis=0) >= DEFINED, there.sum(axis=0), np.nan)
+    mean = np.where(there, replicates, 0.0).sum(axis=0) / n
+    away = np.where(there, replicates - mean, 0.0)
+    return mean, np.sqrt((away * away).sum(axis=0) / n)
+
+
 def intervals(
     kind: IntervalKind, estimate: Array, replicates: Array, level: float, acceleration: Array | None = None
 ) -> tuple[Array, Array]:
-    """Lower and upper limits (d,) from estimates (d,) and replicates (b, d)."""
+    """Lower and upper limits (d,) from estimates (d,) and replicates (b, d), of which some may not exist."""
     tails = np.array([(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     if kind == "normal":
-        middle = 2.0 * estimate - replicates.mean(axis=0)  # less the bias
-        half = float(ndtri(tails[1])) * replicates.std(axis=0)
+        center, spread = center_and_spread(replicates)
+        middle = 2.0 * estimate - center  # less the bias
+        half = float(ndtri(tails[1])) * spread
         return middle - half, middle + half
     low, high = np.empty(len(estimate)), np.empty(len(estimate))
-    for d, values in enumerate(np.sort(replicates, axis=0).T):
-        at = tails
+    for d, drawn in enumerate(np.sort(replicates, axis=0).T):
+        at, values = tails, drawn[np.isfinite(drawn)]
+        if len(values) < DEFINED * len(drawn):
+            low[d] = high[d] = np.nan
+            continue
         if kind in ("bca", "bc"):
             a = float(acceleration[d]) if kind == "bca" and acceleration is not None else 0.0
             at = _adjusted(tails, estimate[d], values, a)

@@ -52,6 +52,8 @@ def index_of(curvature: Curvature, reduction: Array, n: float) -> Index:
     inside = reduction.T @ curvature.information[:, :q] @ reduction
     scale = np.sqrt(np.diagonal(inside))
     try:
+        if not (scale > 0).all():
+            raise np.linalg.LinAlgError("a parameter without information")
         factor = np.linalg.cholesky(inside / np.outer(scale, scale)) if len(inside) else inside
     except np.linalg.LinAlgError:
         raise ConvergenceError(

@@ -27,6 +27,9 @@ METHODS = ("default", "standard", "satorra.bentler.2001", "satorra.bentler.2010"
 RestrictionKind = Literal["delta", "exact"]
 MEAN_SCALED = ("satorra.bentler", *YUAN_BENTLER)
 OTHER_WAY = "Use method='satorra.2000'."
+NEGATIVE = "The scaling of the difference is not positive, so there is no statistic."
+UNSCALED = "A model has no scaling: its estimates have no covariance matrix. See fit.status."
+SAME_DF = "The models have the same degrees of freedom, so there is nothing to test."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Difference:
     method: str = "standard"
     raw: float = float("nan")
     scaling: float = 1.0
+    note: str = ""
+    """Why there is no statistic."""
 
 
 def chosen_method(method: str, test: str) -> str:
@@ -67,20 +72,44 @@ def difference_test(
 ) -> Difference:
     """Test of the restricted model against the general one by one of the methods of `METHODS`."""
     df = restricted.df - general.df
+    saturated = general.sample.saturated
     raw = restricted.chi_square.statistic - general.chi_square.statistic
+    if not saturated:  # each χ² is undefined for want of a maximum that their difference does without
+        raw = 2.0 * general.sample.n * float(restricted.point.value - general.point.value)
     chosen = chosen_method(method, restricted.options.scaled_test)
     if chosen == "standard":
         return Difference(raw, df, upper_tail(raw, df), chosen, raw)
     if df <= 0:
-        return Difference(float("nan"), df, float("nan"), chosen, raw)
+        return Difference(float("nan"), df, float("nan"), chosen, raw, note=SAME_DF)
     if chosen == "satorra.2000":
         return _satorra_2000(restricted, general, raw, df, a_method, scaled_shifted)
-    first = general.chi_square.scaling or 1.0
-    if chosen == "satorra.bentler.2010":
-        first = scaling_at_restricted(restricted, general)
-    scaling = (restricted.df * (restricted.chi_square.scaling or 1.0) - general.df * first) / df
-    statistic = raw / scaling if scaling > 0 else float("nan")
+    if saturated:
+        first = general.chi_square.scaling or 1.0
+        if chosen == "satorra.bentler.2010":
+            first = scaling_at_restricted(restricted, general)
+        scaling = (restricted.df * (restricted.chi_square.scaling or 1.0) - general.df * first) / df
+    else:
+        scaling = _scaling_of_likelihoods(restricted, general, chosen) / df
+    if not scaling > 0:
+        note = f"{NEGATIVE} {OTHER_WAY}" if scaling <= 0 else UNSCALED
+        return Difference(float("nan"), df, float("nan"), chosen, raw, note=note)
+    statistic = raw / scaling
     return Difference(statistic, df, upper_tail(statistic, df), chosen, raw, scaling)
+
+
+def _scaling_of_likelihoods(restricted: Solved, general: Solved, chosen: str) -> float:
+    """Degrees of freedom times the scaling of two log-likelihoods: tr(A₁⁻¹B₁) − tr(A₀⁻¹B₀).
+
+    What Satorra and Bentler's (2001) difference of scalings comes to, since the saturated model's trace is in
+    both; NaN where a model has none.
+    """
+    traces = general.own_trace, restricted.own_trace
+    if chosen != "satorra.bentler.2001":
+        raise SpecError(
+            f"method='{chosen}' compares with the saturated model, which has no maximum for these incomplete "
+            "data. Use method='satorra.bentler.2001'."
+        )
+    return float("nan") if traces[0] is None or traces[1] is None else traces[0] - traces[1]
 
 
 def scaling_at_restricted(restricted: Solved, general: Solved) -> float:

@@ -146,7 +146,8 @@ def defined_values(table: ParameterTable, rows: Array) -> Array:
 def _effects(ram: RamModel, effects: Sequence[Effect], drawn: Replicates, standardized: bool) -> Array:
     a_mat, s_mat, m_vec = _matrices(ram, drawn)
     at = kernels.implied(a_mat, s_mat, m_vec, ram.n_observed, ram.places.sources)
-    sd = np.sqrt(np.maximum(np.diagonal(at.cov_all, axis1=-2, axis2=-1), 0.0))
+    variance = np.diagonal(at.cov_all, axis1=-2, axis2=-1)
+    sd = np.sqrt(np.where(variance > 0, variance, np.nan))
     unit = _units(sd, ram)
     place = {name: i for i, name in enumerate(ram.variables)}
     out = np.empty((len(drawn.free), len(effects)))

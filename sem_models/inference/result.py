@@ -135,7 +135,8 @@ class Fit:
         Columns group, source, target, kind, path, est, se, z, pvalue, ci_lower, ci_upper, est_std, se_std,
         ci_lower_std, ci_upper_std; errors and z by the delta method. Intervals by "delta", "montecarlo"
         (percentiles over normal draws of the estimates, 20,000 by default; Preacher & Selig, 2012) or
-        "bootstrap" (percentiles over refits, 1,000 by default).
+        "bootstrap" (percentiles over refits, 1,000 by default). A standardized limit is NaN where more than
+        one draw in ten implies a negative variance.
         """
         kinds = ("delta", "montecarlo", "bootstrap")
         if interval not in kinds:
@@ -267,7 +268,8 @@ class Fit:
         method "standard", "satorra.bentler.2001", "satorra.bentler.2010" or "satorra.2000"; by default plain
         without a scaled test, 2001 with a mean-scaled one (MLR, MLM), satorra.2000 with one adjusted for mean
         and variance. a_method and scaled_shifted are lavaan's choices for satorra.2000. Column `method` says
-        what was used. Refuses fits of other data or estimators, and models that are not nested.
+        what was used, `note` why there is no statistic. Refuses fits of other data or estimators, and models
+        that are not nested.
         """
         fits = (self, *others)
         labels = names or tuple(f"model {i + 1}" for i in range(len(fits)))

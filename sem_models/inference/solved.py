@@ -130,14 +130,20 @@ class Solved:
     @cached_property
     def traces(self) -> tuple[float, float] | None:
         """tr(A⁻¹B) of the saturated and of this model, or None where either does not exist."""
-        covariance, sample = self.covariance, self.sample
-        if sample.rows is None or not sample.saturated or covariance.meat is None or covariance.singular:
+        own = self.own_trace
+        return None if own is None or not self.sample.saturated else (self.saturated_trace, own)
+
+    @cached_property
+    def own_trace(self) -> float | None:
+        """tr(A⁻¹B) of this model, or None where it does not exist."""
+        covariance = self.covariance
+        if self.sample.rows is None or covariance.meat is None or covariance.singular:
             return None
         information, meat = covariance.information, covariance.meat
         for_errors, for_tests = self.options.informations
         if for_tests != for_errors:
             information, meat = self._casewise(self.objective, self.point)
-        return self.saturated_trace, float(np.trace(np.linalg.solve(information, meat)))
+        return float(np.trace(np.linalg.solve(information, meat)))
 
     def _casewise(
         self, objective: NormalTheory | LeastSquares, point: Point | MomentPoint
@@ -173,6 +179,8 @@ class Solved:
         if kind == "yuan.bentler.mplus" or (kind == "yuan.bentler" and self.options.estimator == "MLR"):
             trace = self._score_trace(objective, point)
             return plain if trace is None else _mean_scaled(plain, self.saturated_trace - trace)
+        if not self.sample.saturated:
+            return plain
         at = projection(objective, point, self.sample, self.options.informations[1])
         if kind == "yuan.bentler":
             return _mean_scaled(plain, traces(at, saturated_gamma(self.sample, at.keep))[0])

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import ndtri
 
-from sem_models.estimation.identification import flat_at_random_points
+from sem_models.estimation.identification import Objective, flat_at_random_points
 from sem_models.estimation.objective import NormalTheory
 from sem_models.estimation.optimizer import Outcome
+from sem_models.estimation.ordinal_least_squares import ordinal_least_squares
 from sem_models.estimation.units import param_units
 from sem_models.inference.culprits import culprits, observed_information, row_name
 from sem_models.inference.no_saturated import WHY
@@ -80,15 +81,21 @@ def _search(solved: Solved) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _of_moments(solved: Solved) -> Objective:
+    """The model of complete moments, with the thresholds of ordered items: what it is identified by."""
+    sample = solved.sample
+    if sample.ordinal is not None:
+        return ordinal_least_squares(solved.ram, sample, "DWLS")
+    patterns = complete_patterns(sample.n_by_group, sample.mean, sample.cov)
+    return NormalTheory(solved.ram, patterns, sample.mean)
+
+
 def _flat_directions(solved: Solved) -> Iterator[Finding]:
     """Parameters along which the model does not change, or these data hardly tell."""
-    sample = solved.sample
-    complete = NormalTheory(
-        solved.ram, complete_patterns(sample.n_by_group, sample.mean, sample.cov), sample.mean
-    )
-    point = complete.at(solved.point.params)
-    units = param_units(solved.table, solved.ram.reduction, solved.ram.row_of_free, sample.cov)
-    flat = flat_at_random_points(complete, solved.point.params, units) if point is not None else None
+    moments = _of_moments(solved)
+    point = moments.at(solved.point.params)
+    units = param_units(solved.table, solved.ram.reduction, solved.ram.row_of_free, solved.sample.cov)
+    flat = flat_at_random_points(moments, solved.point.params, units) if point is not None else None
     for direction in [] if flat is None else flat.T:
         found = culprits(solved, direction, most=8, share=0.01)
         names = "; ".join(c.name for c in found)
@@ -316,6 +323,8 @@ def _saturated(solved: Solved) -> Iterator[Finding]:
 
 def _scales(solved: Solved) -> Iterator[Finding]:
     sample = solved.sample
+    if sample.ordinal is not None:  # responses have the unit that the parameterization gives them
+        return
     for g, label in enumerate(sample.groups):
         sd = np.sqrt(np.diagonal(sample.cov[g]))
         low, high = int(sd.argmin()), int(sd.argmax())

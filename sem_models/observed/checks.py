@@ -21,25 +21,21 @@ def quoted(names: Sequence[str], shown: int = 4) -> str:
 
 
 def check_group_sizes(
-    labels: tuple[str, ...], membership: IntArray, keep: BoolArray, n_variables: int, group: str | None
-) -> None:
-    """DataError for a group whose rows that are kept (n,) are not more than the variables."""
+    labels: tuple[str, ...], membership: IntArray, keep: BoolArray, n_variables: int, group: str | None,
+    *, dropped: bool = False,
+) -> None:  # fmt: skip
+    """DataError for groups of no more rows than variables; dropped: incomplete rows were left out."""
     for g, label in enumerate(labels):
-        own = membership == g
-        n = int((keep & own).sum())
+        n = int((keep & (membership == g)).sum())
         if n <= n_variables:
+            shown = str(n) if n >= 5 or group is None else "fewer than 5"
+            merge = ", or merge groups" if group is not None else ""
+            keep_them = " missing='fiml' keeps incomplete rows." if dropped else ""
             raise DataError(
-                f"{few_rows(n, n_variables, label, group)}; the covariance matrix needs more rows than "
-                "variables. Use fewer items"
-                + (", or merge groups" if group else "")
-                + (", or use missing='fiml' to keep incomplete rows." if (own & ~keep).any() else ".")
+                f"There are {shown} usable rows{where_is(label, group)} for {n_variables} variables; "
+                "the covariance matrix needs more rows than variables. Use fewer items"
+                f"{merge}.{keep_them}"
             )
-
-
-def few_rows(n: int, n_variables: int, label: str, group: str | None) -> str:
-    """How many rows there are, fewer than 5 in a group not by their number."""
-    shown = str(n) if n >= 5 or group is None else "fewer than 5"
-    return f"There are {shown} usable rows{where_is(label, group)} for {n_variables} variables"
 
 
 def check_answered(

@@ -11,7 +11,7 @@ import pandas as pd
 from sem_models.errors import DataError
 from sem_models.model.ordinal import layout_of
 from sem_models.model.ram import Array, IntArray
-from sem_models.observed.checks import check_columns, check_positive_definite, few_rows, where_is
+from sem_models.observed.checks import check_columns, check_positive_definite, where_is
 from sem_models.observed.design import cluster_column, clusters_of_group, normalized_weights, weight_column
 from sem_models.observed.ordered_items import KEEPING, Items, check_categories
 from sem_models.observed.ordinal_moments import GroupMoments, OrdinalMoments, group_moments
@@ -168,9 +168,10 @@ def _values(data: pd.DataFrame, variables: Sequence[str], items: Items) -> Array
 
 def _check_rows(n: int, p: int, label: str, group: str | None, incomplete: int) -> None:
     if n <= p:
+        shown = str(n) if n >= 5 or group is None else "fewer than 5"
         raise DataError(
-            f"{few_rows(n, p, label, group)}; their correlations need more rows than variables. Use fewer "
-            "items"
+            f"There are {shown} usable rows{where_is(label, group)} for {p} variables; their correlations "
+            "need more rows than variables. Use fewer items"
             + (", or merge groups" if group else "")
             + (f", or keep the incomplete rows: {KEEPING}." if incomplete else ".")
         )

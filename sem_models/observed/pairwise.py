@@ -12,7 +12,7 @@ from sem_models.model.ram import Array
 from sem_models.observed.rows import Rows, pieces
 
 if TYPE_CHECKING:
-    from sem_models.observed.patterns import Patterns
+    from sem_models.observed.patterns import BoolArray, Patterns
     from sem_models.observed.sample import Sample
 
 
@@ -48,13 +48,21 @@ def pairwise_moments(sample: Sample) -> tuple[Array, Array]:
     return np.stack([cov for cov, _ in found]), np.stack([mean for _, mean in found])
 
 
-def check_answered_together(patterns: Patterns, variables: Sequence[str], where: Sequence[str]) -> None:
-    """DataError naming the pairs of items that no row (of two at least) answers both of, by group."""
-    for g, place in enumerate(where):
+def never_together(patterns: Patterns, n_groups: int) -> BoolArray:
+    """Pairs of variables, each below the diagonal of (g, p, p), that no row of the group answers both of."""
+    out = []
+    for g in range(n_groups):
         of_group = patterns.group == g
         seen = patterns.seen[of_group] & (patterns.size[of_group] > 0)[:, None]
         together = seen.T.astype(np.float64) @ (seen * patterns.size[of_group][:, None])
-        i, j = np.nonzero(np.tril(together == 0.0, -1))
+        out.append(np.tril(together == 0.0, -1))
+    return np.stack(out)
+
+
+def refuse_apart(patterns: Patterns, variables: Sequence[str], where: Sequence[str]) -> None:
+    """DataError naming the pairs of items that no row (of two at least) answers both of, by group."""
+    for place, apart in zip(where, never_together(patterns, len(where)), strict=True):
+        i, j = np.nonzero(apart)
         if len(i):
             named = [
                 f"'{variables[b]}' with '{variables[a]}'" for a, b in zip(i.tolist(), j.tolist(), strict=True)
@@ -62,5 +70,5 @@ def check_answered_together(patterns: Patterns, variables: Sequence[str], where:
             more = f" and {len(named) - 3} more pairs" if len(named) > 3 else ""
             raise DataError(
                 f"No row answers both of {', '.join(named[:3])}{more}{place}, so their covariance cannot be "
-                "estimated. Leave one of them out of the model."
+                "estimated. Use missing='fiml', or leave one of them out of the model."
             )

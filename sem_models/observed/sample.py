@@ -35,7 +35,7 @@ from sem_models.observed.design import (
     weight_column,
 )
 from sem_models.observed.ordinal_moments import OrdinalMoments
-from sem_models.observed.pairwise import check_answered_together, pairwise_of
+from sem_models.observed.pairwise import never_together, pairwise_of, refuse_apart
 from sem_models.observed.pattern_moments import group_patterns
 from sem_models.observed.patterns import BoolArray, Patterns, complete_patterns, sum_by_group
 from sem_models.observed.rows import Rows, pieces
@@ -194,7 +194,8 @@ def sample_from_data(
         data, values, labels, missing=missing, group=group, variables=variables, exogenous=exogenous,
         clusters=clusters,
     )  # fmt: skip
-    check_group_sizes(labels, membership, keep, len(variables), group)
+    lost = missing == "listwise" and not keep.all()
+    check_group_sizes(labels, membership, keep, len(variables), group, dropped=lost)
     if len(labels) == 1 and keep.all():
         blocks, values_of = [np.arange(len(values), dtype=np.intp)], [values]
     else:
@@ -215,8 +216,9 @@ def sample_from_data(
             assert cluster is not None
             members = clusters_of_group(clusters[blocks[g]], label, group, cluster)
         rows.append(Rows(values_of[g], blocks[g], pattern_of[g], weights_of[g], members))
-    if not patterns.complete:
-        check_answered_together(patterns, variables, [where_is(label, group) for label in labels])
+    apart = not patterns.complete and never_together(patterns, len(labels)).any()
+    if apart and not (missing == "fiml" or (missing == "fiml.x" and not exogenous)):
+        refuse_apart(patterns, variables, [where_is(label, group) for label in labels])
     if missing == "pairwise" and not patterns.complete:
         center = [patterns.mean[patterns.group == g].mean(axis=0) for g in range(len(labels))]
         found = [pairwise_of(block, near) for block, near in zip(rows, center, strict=True)]
@@ -226,6 +228,7 @@ def sample_from_data(
         cov, mean, settled = settled_moments(patterns, len(labels))
         if not settled:
             _check_dependencies(values_of, variables, exogenous, [where_is(label, group) for label in labels])
+        settled = settled and not apart  # any value of such a covariance is as likely as another
         if not settled and missing == "fiml.x" and exogenous:
             raise NoMaximum(cov, mean)  # the covariates' moments would be part of the model
     for g, label in enumerate(labels):

@@ -32,7 +32,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 OF_SOLVED = (
     "covariance", "df", "saturated_value", "fmin", "saturated_trace", "traces", "chi_square", "logl",
-    "saturated_logl", "resampled",
+    "saturated_logl", "resampled", "own_trace",
 )  # fmt: skip
 OF_FIT = ("_measures", "_tests")
 """What is computed before rows are left out, by the names of the properties that hold it."""

@@ -329,7 +329,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "two-stage MLM": ({"missing": "two.stage", "estimator": "MLM"}, sm.SpecError, "is for estimator='ML'"),
     "doubly robust": ({"missing": "doubly.robust"}, sm.SpecError, "yet"),
     "unknown treatment": ({"missing": "listwize"}, sm.SpecError, "Did you mean 'listwise'"),
-    "never together": ({"missing": "fiml", "never": True}, sm.DataError, "both of 'x1' with 'y1'"),
+    "never together": ({"missing": "two.stage", "never": True}, sm.DataError, "both of 'x1' with 'y1'"),
     "never together, pairwise": ({"missing": "pairwise", "never": True}, sm.DataError, "both of 'x1' with"),
 }  # fmt: skip
 

@@ -35,6 +35,24 @@ def test_a_sound_fit_has_no_problem(clients: pd.DataFrame) -> None:
     assert "0 problems, 1 attempts" in repr(diagnosis)
 
 
+@pytest.mark.parametrize(
+    ("ordered", "estimator"),
+    [(True, "WLSMV"), (["p1", "p2", "p3"], "WLSMV"), (True, "PML"), (True, "MML")],
+)
+def test_thresholds_are_no_flat_directions(
+    clients: pd.DataFrame, ordered: bool | list[str], estimator: str
+) -> None:
+    names = [f"{stem}{i}" for stem in "ep" for i in (1, 2, 3)]
+    kept = names if ordered is True else ordered
+    answers = clients.assign(**{n: pd.qcut(clients[n], 4, labels=False) for n in kept})
+    fit = sm.fit(
+        "EDS =~ e1 + e2 + e3\nPV =~ p1 + p2 + p3\nPV ~ EDS", answers, ordered=ordered, estimator=estimator
+    )
+    diagnosis = fit.diagnose()
+    assert diagnosis.problems == ()
+    assert "standard deviation" not in str(diagnosis)
+
+
 def test_a_variance_below_zero_by_chance_and_one_that_is_not() -> None:
     """Residual variance −0.02 at N = 400 may be zero; −0.6 at N = 4,000 may not."""
     chance = found(heywood(-0.02), "negative variance").iloc[0]

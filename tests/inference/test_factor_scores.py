@@ -138,3 +138,17 @@ def test_errors_against_lavaan(golden_dir: Path) -> None:
     schools = sm.fit(HS, pd.read_csv(golden_dir / "data/hs.csv"), model_type="cfa", group="school")
     ours = schools.factor_scores(se=True).groupby("group")[columns].first()
     np.testing.assert_allclose(ours.loc["Grant_White"], [0.4029451484, 0.3305335212, 0.3124641973], rtol=1e-5)
+
+
+def test_a_negative_error_variance_is_no_error_of_zero() -> None:
+    """x3's correlations make its residual variance −0.6, and with it the variance of what is left of f."""
+    cov = np.array([[1.0, 0.3, 0.8], [0.3, 1.0, 0.6], [0.8, 0.6, 1.0]])
+    rng = np.random.default_rng(1)
+    values = np.linalg.qr(rng.standard_normal((100, 4)) - 0.0)[0]
+    values = np.linalg.qr(np.column_stack([np.ones(100), values]))[0][:, 1:4] * 10
+    data = pd.DataFrame(values @ np.linalg.cholesky(cov).T, columns=["x1", "x2", "x3"])
+    fit = sm.fit("f =~ x1 + x2 + x3", data)
+    assert not fit.status.admissible
+    scores = fit.factor_scores(se=True)
+    assert scores["f"].notna().all()
+    assert scores["f_se"].isna().all()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import sem_models as sm
+from sem_models.inference import nested
 from sem_models.inference.nested import chosen_method
 
 FULL = "EDS =~ eds1 + eds2 + eds3\nPV =~ pv1 + pv2 + pv3\nSAT =~ sat1 + sat2 + sat3\nPV ~ EDS\nSAT ~ EDS + PV"
@@ -126,6 +127,19 @@ def test_refusals(clients: pd.DataFrame) -> None:
     means = sm.fit(PATHS.format("0*") + "\ne1 ~ 0*1", clients)
     with pytest.raises(sm.SpecError, match="mean structure"):
         general.compare(means)
+
+
+def test_a_statistic_that_does_not_exist_says_why(
+    clients: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    general, restricted = (sm.fit(PATHS.format(x), clients, estimator="MLR") for x in ("", "0*"))
+    assert general.compare(restricted)["note"].tolist() == ["", ""]
+    monkeypatch.setattr(nested, "scaling_at_restricted", lambda *fits: 100.0)
+    row = general.compare(restricted, method="satorra.bentler.2010").iloc[1]
+    assert pd.isna(row["chisq_diff"])
+    assert pd.isna(row["pvalue"])
+    assert "not positive" in row["note"]
+    assert "satorra.2000" in row["note"]
 
 
 def test_reparameterized_models_are_nested(clients: pd.DataFrame) -> None:

@@ -137,8 +137,8 @@ def _moderated(formula: Formula, syntax: Syntax, table: ParameterTable) -> Moder
         what = f"'{label}' names parameters of different kinds, which follow covariates in different ways."
         raise SpecError(point_at(syntax.source, formula.lhs_span, what, "Give each kind its own label."))
     link = links.pop()
-    fixed = [table.rows[i].fixed for i in rows]
-    if link == "log" and any(value is not None and value <= 0 for value in fixed):
+    fixed = [value for i in rows if (value := table.rows[i].fixed) is not None]
+    if link == "log" and any(value <= 0 for value in fixed):
         what = f"'{label}' is a variance fixed at 0, which no factor can change."
         raise SpecError(
             point_at(syntax.source, formula.lhs_span, what, "Fix it at a positive value, or free it.")

@@ -210,8 +210,9 @@ def first_metric(problem: Problem, likelihood: Likelihood) -> Array:
     from differences of the gradient.
     """
     ram, linear = problem.ram, problem.linear
-    objective, point = linear.objective, linear.point
+    objective = linear.objective
     assert isinstance(objective, NormalTheory)
+    point = linear.point
     assert isinstance(point, Point)
     by_row = objective.free_information(point, observed=True) * linear.sample.n
     known = {

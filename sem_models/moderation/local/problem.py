@@ -237,11 +237,10 @@ def _check_sizes(window: Window, p: int, moderator: str) -> None:
         )
 
 
-def _only_rows(found: Fit) -> Rows:
-    """The rows of a fit of one group."""
-    rows = found.solved.sample.rows
-    assert rows is not None
-    return rows[0]
+def _only_rows(fit: Fit) -> Rows:
+    """The rows of a fit to one group."""
+    (rows,) = fit.solved.sample.rows or ()
+    return rows
 
 
 def _pooled(

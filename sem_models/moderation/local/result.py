@@ -153,9 +153,9 @@ class LocalModeration:
         return effective_sizes(self.problem.window.weights())
 
     @cached_property
-    def _curves(self) -> dict[Metric, Curves]:
+    def _curves(self) -> dict[str, Curves]:
         share = self.problem.window.density()
-        out = {}
+        out: dict[str, Curves] = {}
         for metric in METRICS:
             value, influence = self.solution.curves(metric)
             draws = None if self.bootstrap is None else self.bootstrap.rows[metric]

@@ -307,16 +307,24 @@ def test_names_of_items_may_come_in_an_array(data: pd.DataFrame) -> None:
     assert lms(SMALL, data, ordered=np.array(ORDERED)).loglik == lms(SMALL, data).loglik
 
 
-def test_an_item_without_residual_is_no_solution() -> None:
-    """Few answers that an item's factor explains whole: its loading grows for as long as it may."""
-    found = lms(SMALL, draw(25, 2, effect=0.6), nodes=9)
-    assert found.estimates().set_index(["op", "rhs"])["std_all"][("=~", "x3")] > 0.9999
-    assert not found.status.converged
-    assert "without bound" in found.status.reasons[0]
-    assert "Without a residual: x3." in found.status.reasons[1]
-
-
 def test_too_many_rows_for_the_nodes_are_refused_before_anything_long(data: pd.DataFrame) -> None:
     many = pd.concat([data] * 2, ignore_index=True)
     with pytest.raises(SpecError, match="too many for 600 rows"):
         lms(MODEL, many, nodes=40)
+
+
+def test_a_response_without_a_rest_is_improper() -> None:
+    """Twenty customers leave nothing of some answers unexplained: the likelihood has no inner maximum."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=20)
+    z = 0.4 * x + 0.9 * rng.normal(size=20)
+    factors = {"x": x, "z": z, "y": 0.4 * x + 0.3 * z + 0.25 * x * z + 0.7 * rng.normal(size=20)}
+    noisy = {f"{n}{i}": 0.8 * f + 0.6 * rng.normal(size=20) for n, f in factors.items() for i in (1, 2, 3)}
+    found = lms(MODEL, pd.DataFrame(noisy).apply(lambda c: pd.qcut(c, 4, labels=False)))
+    shares = found.standardized().query("op == '~~' and lhs == rhs").set_index("lhs")["est_std"]
+    improper = shares[[n for n in (*ORDERED, "Y") if shares[n] < 1e-3]]
+    assert len(improper)
+    assert not found.status.admissible
+    for name in improper.index:
+        assert any(f"Next to nothing of {name} is left" in reason for reason in found.status.reasons)
+    assert lms(MODEL, draw(300, 3)).status.admissible

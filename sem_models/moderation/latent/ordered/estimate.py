@@ -14,7 +14,7 @@ from sem_models.moderation.latent.ordered.equations import OTHER_WAY, Equations,
 from sem_models.moderation.latent.ordered.likelihood import COARSE, AnswerLikelihood, answer_likelihood
 from sem_models.moderation.latent.ordered.nodes import PER_DIMENSION
 from sem_models.moderation.latent.ordered.responses import Responses, responses_of
-from sem_models.moderation.latent.ordered.result import AnswerModeration, swallowed
+from sem_models.moderation.latent.ordered.result import AnswerModeration
 from sem_models.moderation.latent.ordered.search import again, search
 from sem_models.moderation.latent.problem import Problem
 from sem_models.moderation.latent.true_moments import true_moments
@@ -59,14 +59,14 @@ def by_answers(
         per_dimension += MORE
         found = again(found, _metric, per_dimension, max_iterations=problem.options.max_iterations)
         solution, bound = found.solution, error_bound(found.likelihood, found.solution.params)
-    caution, gone = "", swallowed(problem, solution.params)
-    if not (bound <= accuracy or gone):
+    caution = ""
+    if not bound <= accuracy:
         caution = (
             f"{per_dimension} nodes integrate the log-likelihood only to about {bound:.2g}, more than "
             f"accuracy={accuracy:g}. Give more by nodes=."
         )
-    if gone or not bound <= HOPELESS:
-        solution = replace(solution, outcome=Outcome.RUNAWAY if gone else Outcome.STUCK)
+    if not bound <= HOPELESS:
+        solution = replace(solution, outcome=Outcome.STUCK)
     settings = {
         "nodes": found.likelihood.per_dimension, "quadrature": "adaptive Gauss–Hermite",
         "moderators": tuple(ram.variables[i] for i in equations.latent), "accuracy": accuracy,

@@ -12,14 +12,11 @@ from sem_models.estimation.optimizer import Outcome
 from sem_models.model.ram import Array
 from sem_models.moderation.latent.ordered.likelihood import COARSE, AnswerLikelihood
 from sem_models.moderation.latent.ordered.search import search
-from sem_models.moderation.latent.problem import Problem
 from sem_models.moderation.latent.result import LatentModeration
 from sem_models.moderation.latent.solve import LatentSolution
-from sem_models.moderation.latent.true_moments import true_moments
 
-SWALLOWED = 1e-4
-"""Share of its residual in an ordered item's variance below which its loading has no end: residuals are the
-unit, so that a variance of 0 lies at infinity."""
+LEFT = 1e-3
+"""Share of a response's variance left unexplained below which the solution counts as improper."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,6 +26,28 @@ class AnswerModeration(LatentModeration):
     `fit` and the linear_* measures of fit are WLSMV's, since whole answers have no saturated model to be held
     against; `linear_logl` and the likelihood-ratio tests are of the likelihood of the answers.
     """
+
+    def _improper(self) -> list[str]:
+        """As LatentModeration's, and responses that are explained all but whole.
+
+        Their slopes, in units of the spread that is left, grow as far as a search goes.
+        """
+        ram, table = self.problem.ram, self.problem.table
+        own = np.diagonal(ram.matrices(self._free)[1], axis1=-2, axis2=-1)
+        share = own / np.diagonal(self.moments(self._free)[1], axis1=-2, axis2=-1)
+        out = super()._improper()
+        ordered = table.options.categories
+        for row in table.rows:
+            if row.op != "~~" or row.lhs != row.rhs or not (row.free or row.lhs in ordered):
+                continue
+            left = share[row.block - 1, ram.variables.index(row.lhs)]
+            if 0 <= left < LEFT:
+                where = f" in group {table.groups[row.block - 1]}" if len(table.groups) > 1 else ""
+                out.append(
+                    f"Next to nothing of {row.lhs}{where} is left unexplained ({left:.1g} of its variance, a "
+                    "Heywood case): the rows are too few for this model, or two variables say the same."
+                )
+        return out
 
     @property
     def loglik(self) -> float:
@@ -56,15 +75,6 @@ class AnswerModeration(LatentModeration):
     def _linear_converged(self) -> bool:
         return self._without.outcome is Outcome.CONVERGED
 
-    def _vanishing(self) -> list[str]:
-        gone = swallowed(self.problem, self.solution.params)
-        if not gone:
-            return super()._vanishing()
-        return [
-            f"Without a residual: {', '.join(gone)}. What these items load on explains them whole, and their "
-            "loadings have no end. Drop such an item, fix its loading, or merge categories that few chose."
-        ]
-
     def _search_along(self, kept: Array, fixed: Array) -> LatentSolution:
         """The maximum on the plane params = fixed + kept @ x, for its value alone."""
         assert isinstance(self.likelihood, AnswerLikelihood)
@@ -82,15 +92,3 @@ class AnswerModeration(LatentModeration):
         for name in ("chisq", "df", "pvalue", "cfi", "tli", "rmsea"):
             found[f"linear_{name}"] = float(linear.get(f"{name}_scaled", np.nan))
         return found
-
-
-def swallowed(problem: Problem, params: Array) -> list[str]:
-    """The ordered items whose residuals are next to nothing in their variances, in any group."""
-    ram = problem.ram
-    part = ram.ordinal
-    assert part is not None
-    free = ram.free_values(params)
-    items = part.y[part.layout.ordered]
-    total = true_moments(ram, problem.products)(free)[1][:, items, items]
-    lost = (ram.matrices(free)[1][:, items, items] < SWALLOWED * total).any(axis=0)
-    return [ram.variables[i] for i in items[lost]]
