@@ -355,3 +355,19 @@ def test_errors_hold_no_answers() -> None:
     with pytest.raises(sm.DataError) as caught:
         sm.fit(CFA, with_value("eds2", 4, "Jane Doe, call me back"))
     assert "Jane" not in str(caught.value)
+
+
+def test_rows_that_are_too_few_are_offered_what_there_is_left() -> None:
+    """Incomplete rows are only promised where some were left out, merged groups where there are groups."""
+    few, holes = survey().head(5), survey().head(9)
+    grouped = survey().assign(g=["a"] * 5 + ["b"] * 55)
+    holes.loc[holes.index[:4], "eds1"] = np.nan
+    for frame, options, says, not_said in (
+        (few, {"missing": "fiml"}, "Use fewer items.", "fiml"),
+        (holes, {}, "missing='fiml' keeps incomplete rows", "groups"),
+        (grouped, {"group": "g"}, "Use fewer items, or merge groups.", "fiml"),
+    ):
+        with pytest.raises(sm.DataError, match="needs more rows than variables") as caught:
+            sm.fit(CFA, frame, **options)
+        assert says in str(caught.value)
+        assert not_said not in str(caught.value)

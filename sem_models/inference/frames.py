@@ -12,7 +12,7 @@ from pandas.api.internals import create_dataframe_from_blocks
 
 
 def framed(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Columns by name: NumPy arrays (n,), those of one type in a block, and extension arrays (text)."""
+    """Columns by name, at least one: arrays (n,), NumPy's of one type in a block, and extension arrays."""
     blocks: list[tuple[Any, Any]] = []
     alike: dict[np.dtype[Any], list[int]] = {}
     arrays = list(columns.values())
@@ -26,7 +26,11 @@ def framed(columns: Mapping[str, Any]) -> pd.DataFrame:
     return create_dataframe_from_blocks(blocks, index=index, columns=labels(tuple(columns)))
 
 
-@lru_cache(maxsize=32)
 def labels(names: tuple[str, ...]) -> pd.Index:
     """An index of names, remembered: a batch of fits has the same again and again."""
+    return _index(names).view()  # its name is the frame's that gets it
+
+
+@lru_cache(maxsize=32)
+def _index(names: tuple[str, ...]) -> pd.Index:
     return pd.Index(names)

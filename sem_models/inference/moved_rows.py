@@ -31,7 +31,10 @@ CLOSE = 1e-10
 """Distance of the moved rows' moments from the model's, in its standard deviations, that counts as none."""
 
 HALVINGS = 20
-"""Times a step to moments that are not positive definite is halved."""
+"""Times a step is halved that leads to moments further away, or to none that are positive definite."""
+
+REMEMBERED = 5
+"""Distances of which one must be larger than the next: a step may lead away for a while."""
 
 Distance = Callable[[Array, Array], tuple[Array, Array]]
 """How far the moments of rows moved by A and c are from Σ (p, p) and μ (p,)."""
@@ -42,21 +45,31 @@ def moved_rows(
 ) -> tuple[Array, ...]:
     """Rows (n_g, p) with NaN where missing, moved so that their moments are sigma (g, p, p) and mu (g, p).
 
-    Their moments are those of maximum likelihood, or pairwise ones. Raises ConvergenceError where no such
-    rows are found.
+    Their moments are those of maximum likelihood, or pairwise ones. A is symmetric in the units of the data
+    or, where these are too different for floating-point numbers to find it, in standard deviations. Raises
+    ConvergenceError where no such rows are found.
     """
     out = []
     for x, cov, mean in zip(values, sigma, mu, strict=True):
-        if pairwise:
-            began = pairwise_of(whole(x), np.nanmean(x, axis=0))
-            distance = _pairwise_distance(x, cov, mean)
-        else:
-            patterns, _ = group_patterns([x], [None])
-            found = saturated_moments(patterns, 1)
-            began = found[0][0], found[1][0]
-            distance = _likelihood_distance(patterns, cov, mean)
-        out.append(_moved(x, *_mover(distance, *began, cov, mean), mean))
+        try:
+            out.append(_rows(x, cov, mean, pairwise))
+        except ConvergenceError:
+            sd = np.sqrt(np.diagonal(cov))
+            out.append(_rows(x / sd, cov / np.outer(sd, sd), mean / sd, pairwise) * sd)
     return tuple(out)
+
+
+def _rows(x: Array, cov: Array, mean: Array, pairwise: bool) -> Array:
+    """One group's rows (n, p), A being symmetric in the units that they have."""
+    if pairwise:
+        began = pairwise_of(whole(x), np.nanmean(x, axis=0))
+        distance = _pairwise_distance(x, cov, mean)
+    else:
+        patterns, _ = group_patterns([x], [None])
+        found = saturated_moments(patterns, 1)
+        began = found[0][0], found[1][0]
+        distance = _likelihood_distance(patterns, cov, mean)
+    return _moved(x, *_mover(distance, *began, cov, mean), mean)
 
 
 def _moved(values: Array, a_mat: Array, center: Array, mu: Array) -> Array:
@@ -68,24 +81,33 @@ def _mover(distance: Distance, cov: Array, mean: Array, sigma: Array, mu: Array)
     """A (p, p) and c (p,), from the moments of the rows as they are.
 
     The moments of complete rows are A S A and A (x̄ − c) + μ. Solved for S and x̄, the moments of moved rows
-    give the next A and c.
+    give the next A and c. Where these are further away than all of the last ones, a part of the way is taken
+    (Grippo, Lampariello & Lucidi, 1986, SIAM Journal on Numerical Analysis 23).
     """
     unit = np.sqrt(np.diagonal(sigma))
+
+    def size(found: tuple[Array, Array]) -> float:
+        return float(max(np.abs(found[0] / np.outer(unit, unit)).max(), np.abs(found[1] / unit).max()))
+
     a_mat, center = _between(cov, sigma), mean
+    found = distance(a_mat, center)
+    trail = [size(found)]
     for _ in range(MAX_STEPS):
-        second, first = distance(a_mat, center)
-        size = max(np.abs(second / np.outer(unit, unit)).max(), np.abs(first / unit).max())
-        if size < CLOSE:
+        if trail[-1] < CLOSE:
             return a_mat, center
-        if not np.isfinite(size):
-            break
-        inverse = np.linalg.inv(a_mat)
-        for half in range(HALVINGS):
-            now = sigma + 0.5**half * second
-            if np.linalg.eigvalsh(now / np.outer(unit, unit))[0] > 0:
+        inverse, (second, first) = np.linalg.inv(a_mat), found
+        for part in 0.5 ** np.arange(HALVINGS):
+            now = sigma + part * second
+            if not np.linalg.eigvalsh(now / np.outer(unit, unit))[0] > 0:
+                continue
+            nearer = _between(inverse @ now @ inverse, sigma), center + part * (inverse @ first)
+            found = distance(*nearer)
+            if size(found) < max(trail[-REMEMBERED:]):
+                a_mat, center = nearer
+                trail.append(size(found))
                 break
-        center = center + 0.5**half * (inverse @ first)
-        a_mat = _between(inverse @ now @ inverse, sigma)
+        else:
+            break
     raise ConvergenceError(
         "The rows could not be moved so that the model holds in them: too few answers for so many items, or "
         "a model too far from the data. Use type='parametric'."

@@ -57,5 +57,3 @@ class Provenance(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
-
-    __hash__ = None  # type: ignore[assignment]

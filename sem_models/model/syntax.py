@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sem_models.errors import SpecError
-from sem_models.model.ast import Block, Constraint, Formula, Modifier, Syntax
+from sem_models.model.ast import Block, BlockKind, Constraint, ConstraintOp, Formula, Modifier, Syntax
 from sem_models.model.diagnosis import diagnose
 from sem_models.model.expressions import (
     Binary,
@@ -140,7 +140,8 @@ class _Reader:
                 raise SyntaxProblem(span, f"'{left.id}' is defined by itself.", "Give it a name of its own.")
             self._defined.add(left.id)
         span = place(lhs).to(place(rhs))
-        self.constraints.append(Constraint(str(op), left, right, span, len(self.blocks)))  # type: ignore[arg-type]
+        kind = cast("ConstraintOp", str(op))
+        self.constraints.append(Constraint(kind, left, right, span, len(self.blocks)))
 
     def _block(self, token: Token) -> None:
         kind, _, label = (part.strip() for part in str(token).partition(":"))
@@ -154,7 +155,7 @@ class _Reader:
             raise SyntaxProblem(
                 span, "A block header stands alone on its line.", "Start the statement on a new line."
             )
-        self.blocks.append(Block(kind.lower(), label, span))  # type: ignore[arg-type]
+        self.blocks.append(Block(cast("BlockKind", kind.lower()), label, span))
 
 
 def _callbacks() -> object:
@@ -162,7 +163,7 @@ def _callbacks() -> object:
     from lark import Transformer, v_args
 
     @v_args(inline=True)
-    class Nodes(Transformer):  # type: ignore[type-arg]
+    class Nodes(Transformer["Token", Any]):
         def start(self, statement: _Statement) -> _Statement:
             return statement
 

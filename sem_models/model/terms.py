@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from sem_models.errors import did_you_mean
-from sem_models.model.ast import Formula, Modifier
+from sem_models.model.ast import Formula, FormulaOp, Modifier
 from sem_models.model.expressions import FUNCTIONS, Binary, Call, Expression, Name, Number, Text, Unary
 from sem_models.model.modifiers import MODIFIERS, RESERVED, modifiers, place
 from sem_models.model.source import Span, SyntaxProblem
@@ -52,7 +53,8 @@ def _row(op: str, op_span: Span, subject: Term, term: Term, block: int) -> Formu
             "A scaling factor belongs to one variable.",
             f"Write '{subject.name} ~*~ {subject.name}'.",
         )
-    return Formula(subject.name, op, name, modifiers, subject.span, op_span, term.span, block)  # type: ignore[arg-type]
+    kind = cast("FormulaOp", op)
+    return Formula(subject.name, kind, name, modifiers, subject.span, op_span, term.span, block)
 
 
 def _left(node: Expression, op: str, *, products: bool) -> Term:

@@ -120,26 +120,33 @@ def moderate(
     if method == "groups":
         return compare_groups(model, data, moderator=moderator, **options)
     if method == "lsem":
-        _refuse_unknown(options, LOCAL_OPTIONS)
+        _refuse_unknown(method, options, LOCAL_OPTIONS)
         return moderate_local(model, data, moderator=moderator, **options)
     if method == "mnlfa":
-        _refuse_unknown(options, COVARIATE_OPTIONS)
+        _refuse_unknown(method, options, COVARIATE_OPTIONS)
         return moderate_by_covariates(model, data, **options)
     if method in LATENT:
-        _refuse_unknown(options, LATENT_OPTIONS)
+        _refuse_unknown(method, options, LATENT_OPTIONS)
         return moderate_latent(model, data, method=method, **options)
     if method == "sam":
-        _refuse_unknown(options, ())
+        _refuse_unknown(method, options, ())
         return moderate_two_stage(model, data, **options)
     if method == "rapi":
-        _refuse_unknown(options, COMPOSITE_OPTIONS)
+        _refuse_unknown(method, options, COMPOSITE_OPTIONS)
         return moderate_by_composites(model, data, **options)
-    _refuse_unknown(options, PRODUCT_OPTIONS)
+    _refuse_unknown(method, options, PRODUCT_OPTIONS)
     return moderate_by_products(model, data, method=method, **options)
 
 
-def _refuse_unknown(options: Iterable[str], own: tuple[str, ...]) -> None:
+def _refuse_unknown(method: str, options: Iterable[str], own: tuple[str, ...]) -> None:
     known = (*own, *OPTION_NAMES)
     for name in options:
-        if name not in known:
-            raise SpecError(f"moderate() has no option '{name}'. {did_you_mean(name, known, noun='options')}")
+        if name in known:
+            continue
+        others = [repr(m) for m, theirs in SIDE_BY_SIDE.items() if name in theirs]
+        if others:
+            raise SpecError(
+                f"{name}= is an option of method={' or '.join(others)}, not of method='{method}'. Leave it "
+                "out, or take such a method."
+            )
+        raise SpecError(f"moderate() has no option '{name}'. {did_you_mean(name, known, noun='options')}")

@@ -25,6 +25,9 @@ from sem_models.observed.sample import numeric_columns
 MOST = 15
 """Categories beyond which an item is not treated as ordered."""
 
+KEEPING = "missing='pairwise', with estimator='MML' or method='lms' missing='fiml'"
+"""What keeps the answers of incomplete rows."""
+
 MANY = 12
 """Categories beyond which a warning says that treating it as continuous loses little."""
 
@@ -262,8 +265,7 @@ def check_categories(
             "estimates. Merge these categories with their neighbors"
             + (", in all groups alike (sm.merge_categories does)." if where else " (sm.merge_categories).")
             + (
-                f" {dropped} rows with a missing answer were left out; missing='pairwise' keeps their other "
-                "answers (with estimator='MML' or method='lms': missing='fiml')."
+                f" {dropped} rows with a missing answer were left out; to keep their others: {KEEPING}."
                 if dropped
                 else ""
             )

@@ -13,7 +13,7 @@ from sem_models.model.ordinal import layout_of
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.checks import check_columns, check_positive_definite, where_is
 from sem_models.observed.design import cluster_column, clusters_of_group, normalized_weights, weight_column
-from sem_models.observed.ordered_items import Items, check_categories
+from sem_models.observed.ordered_items import KEEPING, Items, check_categories
 from sem_models.observed.ordinal_moments import GroupMoments, OrdinalMoments, group_moments
 from sem_models.observed.patterns import BoolArray, complete_patterns
 from sem_models.observed.rows import Rows
@@ -68,7 +68,7 @@ def sample_of_items(
         ]
     for label, position, weight in zip(labels, blocks, weights_of, strict=True):
         counted = position if weight is None else position[weight > 0]
-        _check_rows(len(counted), len(variables), label, group)
+        _check_rows(len(counted), len(variables), label, group, incomplete)
         _check_block(values[counted], variables, items, ordered, x, label, group, incomplete)
     rows = tuple(
         Rows(values[position], position, np.full(len(position), g, dtype=np.intp), weights_of[g], members[g])
@@ -166,12 +166,14 @@ def _values(data: pd.DataFrame, variables: Sequence[str], items: Items) -> Array
     )
 
 
-def _check_rows(n: int, p: int, label: str, group: str | None) -> None:
+def _check_rows(n: int, p: int, label: str, group: str | None, incomplete: int) -> None:
     if n <= p:
         shown = str(n) if n >= 5 or group is None else "fewer than 5"
         raise DataError(
             f"There are {shown} usable rows{where_is(label, group)} for {p} variables; their correlations "
-            "need more rows than variables. Use fewer items, merge groups, or use missing='pairwise'."
+            "need more rows than variables. Use fewer items"
+            + (", or merge groups" if group else "")
+            + (f", or keep the incomplete rows: {KEEPING}." if incomplete else ".")
         )
 
 

@@ -141,8 +141,8 @@ def _parameter(name: str, annotation: ast.expr | None, value: ast.expr, comment:
         default, kind = ast.unparse(value), ""
     optional = default is None
     if annotation is not None:
-        is_text = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
-        text = (str(annotation.value) if is_text else ast.unparse(annotation)).replace(" ", "")  # type: ignore[attr-defined]
+        quoted = annotation.value if isinstance(annotation, ast.Constant) else None
+        text = (quoted if isinstance(quoted, str) else ast.unparse(annotation)).replace(" ", "")
         optional = optional or "Optional[" in text or "None" in text.split("|")
         bare = text.removeprefix("typing.").removeprefix("Optional[").split("|")[0].split("[")[0].rstrip("]")
         kind = bare.lower() if bare.lower() in _NOUNS else ""

@@ -158,6 +158,44 @@ def test_rows_that_cannot_be_moved_are_an_error() -> None:
         moved_rows([x], sigma[None], np.full((1, 4), 1e3))
 
 
+@pytest.mark.parametrize("pairwise", [False, True])
+@pytest.mark.parametrize("size", [1e-6, 1e3, 1e6])
+def test_units_may_differ(size: float, pairwise: bool) -> None:
+    """Sales in euros beside answers from 1 to 7."""
+    x = planned().to_numpy() * np.array([size, 1.0, 1.0, 1.0, 1.0])
+    sd, mu = np.nanstd(x, axis=0), np.nanmean(x, axis=0)
+    sigma = (0.4 + 0.6 * np.eye(5)) * np.outer(sd, sd)
+    (moved,) = moved_rows([x], sigma[None], mu[None], pairwise=pairwise)
+    if pairwise:
+        cov, mean = pairwise_of(whole(moved), mu)
+    else:
+        patterns, _ = group_patterns([moved / sd], [None])
+        found = saturated_moments(patterns, 1)
+        cov, mean = found[0][0] * np.outer(sd, sd), found[1][0] * sd
+    np.testing.assert_allclose(cov / np.outer(sd, sd), sigma / np.outer(sd, sd), atol=MOVED)
+    np.testing.assert_allclose(mean / sd, mu / sd, atol=MOVED)
+
+
+@pytest.mark.parametrize(("seed", "found"), [(13, True), (20, True), (10, False), (17, False)])
+def test_steps_that_lead_away_are_shortened(seed: int, found: bool) -> None:
+    """Pairwise moments of ill-conditioned rows: whole steps grow until they overflow."""
+    rng = np.random.default_rng(seed)
+    loadings = rng.normal(size=(5, 5))
+    x = rng.normal(size=(100, 5)) @ loadings
+    x[rng.random(x.shape) < 0.3] = np.nan
+    x = x[~np.isnan(x).all(axis=1)]
+    sd = np.sqrt((loadings * loadings).sum(axis=0))
+    sigma, mu = (0.3 + 0.7 * np.eye(5)) * np.outer(sd, sd), rng.normal(size=5)
+    if not found:
+        with pytest.raises(sm.ConvergenceError, match="parametric"):
+            moved_rows([x], sigma[None], mu[None], pairwise=True)
+        return
+    (moved,) = moved_rows([x], sigma[None], mu[None], pairwise=True)
+    assert np.abs(np.nanmean(moved, axis=0) - mu).max() < MOVED
+    by_pandas = pd.DataFrame(moved).cov().to_numpy() * (len(moved) - 1) / len(moved)
+    np.testing.assert_allclose(by_pandas, sigma, atol=10 * MOVED)
+
+
 # ---------------------------------------------------------------------- the test of the model
 
 

@@ -20,3 +20,8 @@ def test_the_frame_owns_its_columns() -> None:
     frame.loc[0, "name"], frame.loc[0, "x"] = "changed", 9.0
     assert list(text) == ["a", "b"]
     assert x[0] == 1.0
+
+
+def test_frames_do_not_share_the_name_of_their_columns() -> None:
+    framed({"x": np.zeros(2)}).columns.name = "statistic"
+    assert framed({"x": np.zeros(2)}).columns.name is None

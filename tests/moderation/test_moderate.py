@@ -32,6 +32,10 @@ BAD: dict[str, tuple[str, dict[str, Any], type[Exception], list[str]]] = {
     "method": (MODEL, {"method": "dblcnt"}, SPEC, ["'dblcnt' is unknown", "Did you mean 'dblcent'"]),
     "option": (MODEL, {"matsh": True}, SPEC, ["no option 'matsh'", "Did you mean 'match'"]),
     "option of fit": (MODEL, {"estimtor": "MLR"}, SPEC, ["'estimtor'", "Did you mean 'estimator'"]),
+    "option of another method": (
+        MODEL, {"method": "lms", "parcels": 2}, SPEC, ["parcels= is an option of method='dblcent'", "'ca'"],
+    ),
+    "option of one method": (MODEL, {"nodes": 5}, SPEC, ["option of method='lms', not of method='dblcent'"]),
     "matching": (MODEL, {"match": "postion"}, SPEC, ["Did you mean 'position'"]),
     "residual covariances": (MODEL, {"res_cov_method": "simpel"}, SPEC, ["Did you mean 'simple'"]),
     "centering": (MODEL, {"centering": "overal"}, SPEC, ["Did you mean 'overall'"]),

@@ -72,6 +72,9 @@ def moderate_latent(
         return _by_quasi_likelihood(latent_problem(model, data, method=method, **options))
     if isinstance(accuracy, bool) or not isinstance(accuracy, int | float) or not accuracy > 0:
         raise SpecError(f"accuracy={accuracy!r} must be a number above 0, an error of the log-likelihood.")
+    for name, value in (("adaptive", adaptive), ("adaptive_quad", adaptive_quad)):
+        if value not in (None, True, False):
+            raise SpecError(f"{name}={value!r} must be True or False, or left out.")
     problem = latent_problem(model, data, method=method, **options)
     adaptive = adaptive if adaptive is not None else adaptive_quad
     if problem.ram.ordinal is not None:

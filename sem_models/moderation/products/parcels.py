@@ -59,11 +59,11 @@ def parceled(
                 f"parcels={per_factor}: '{factor}' is measured by latent variables, which have no means. "
                 "Leave out parcels=, or use method='lms'."
             )
-        reversed_items = [item for item in items if strengths.get(item, 1.0) < 0]
-        if reversed_items:
+        against = _against_the_others(items, strengths)
+        if against:
             raise SpecError(
-                f"'{reversed_items[0]}' loads negatively on '{factor}': in a mean with the others it would "
-                "cancel them. Reverse its answers first."
+                f"'{against[0]}' goes against the other items of '{factor}': in a mean with them it would "
+                "cancel them. Reverse its answers first, or leave it out if it has nothing to do with them."
             )
         if len(items) < per_factor:
             raise SpecError(
@@ -101,6 +101,16 @@ def check_parcels(statement: Statement, per_factor: object) -> int:
             "parcels=: no product has a latent factor whose items could be gathered. Leave it out."
         )
     return int(per_factor)
+
+
+def _against_the_others(items: Sequence[str], strengths: Mapping[str, float]) -> list[str]:
+    """The items whose loadings have the sign of the fewer, negative ones of as many; none if all agree.
+
+    The sign of a factor is that of its first item, which may itself be the odd one.
+    """
+    negative = [item for item in items if strengths.get(item, 1.0) < 0]
+    positive = [item for item in items if item not in negative]
+    return min(negative, positive, key=len) if negative and positive else []
 
 
 def _dealt(items: Sequence[str], n: int, strengths: Mapping[str, float]) -> list[tuple[str, ...]]:

@@ -282,6 +282,10 @@ def test_robust_errors_are_the_default_of_mlr(data: pd.DataFrame) -> None:
         (MODEL, {"accuracy": None}, ["accuracy=None"]),
         (SMALL + "\nx1 | 2*t1 + 1*t2", {}, ["out of order"]),
         (MODEL, {"adaptive": False}, ["adaptive=False", "Leave it out"]),
+        (MODEL, {"adaptive": "gauss"}, ["adaptive='gauss'", "True or False"]),
+        (MODEL, {"ordered": 5}, ["ordered=5", "names of items"]),
+        (MODEL, {"max_iterations": "many"}, ["max_iterations='many'"]),
+        (MODEL, {"max_iterations": -1}, ["max_iterations=-1"]),
         (MODEL, {"parameterization": "delta"}, ["parameterization='delta'", "theta"]),
         (MODEL + "\nY ~ w", {"fixed_x": False}, ["fixed_x=False"]),
         (MODEL, {"cluster": "g"}, ["cluster="]),
@@ -297,6 +301,10 @@ def test_refusals_say_what_to_do(
         lms(text, data, **options)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_names_of_items_may_come_in_an_array(data: pd.DataFrame) -> None:
+    assert lms(SMALL, data, ordered=np.array(ORDERED)).loglik == lms(SMALL, data).loglik
 
 
 def test_too_many_rows_for_the_nodes_are_refused_before_anything_long(data: pd.DataFrame) -> None:

@@ -84,8 +84,9 @@ def test_a_parcel_is_missing_where_an_item_is(data: pd.DataFrame) -> None:
 
 
 def test_reversed_items_are_named(data: pd.DataFrame) -> None:
-    with pytest.raises(SpecError, match="'x2' loads negatively on 'X'"):
-        fitted(data.assign(x2=6 - data["x2"]))
+    for item in ("x2", "x1"):  # the first gives the factor its sign
+        with pytest.raises(SpecError, match=f"'{item}' goes against the other items of 'X'"):
+            fitted(data.assign(**{item: 6 - data[item]}))
 
 
 @pytest.mark.parametrize(
