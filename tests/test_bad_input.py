@@ -342,6 +342,15 @@ def test_bad_input(case: str) -> None:
     assert isinstance(caught.value, sm.SEMError)
 
 
+@pytest.mark.filterwarnings("ignore:'pv3' has two values")
+def test_moments_that_determine_one_another_have_no_weights_in_wls() -> None:
+    """A variable of two values has the variance that its mean says."""
+    two = changed(pv3=np.arange(60) % 5 < 2)
+    assert sm.fit(CFA, two, estimator="WLS").status.converged
+    with pytest.raises(sm.DataError, match=r"determine one another.*two values.*MLR"):
+        sm.fit(CFA, two, estimator="WLS", meanstructure=True)
+
+
 def test_small_groups_are_not_counted_aloud() -> None:
     """Fewer than five customers are never given as a number."""
     with pytest.raises(sm.DataError) as caught:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sem_models.errors import DataError
 from sem_models.estimation import kernels, moment_space
+from sem_models.linear_algebra import factored
 from sem_models.model.ram import Array, RamModel
 from sem_models.observed import moment_likelihood
 from sem_models.observed.fourth_moments import asymptotic_covariance
@@ -19,6 +20,9 @@ from sem_models.observed.patterns import complete_patterns, discrepancy
 from sem_models.observed.sample import Sample
 
 Kind = Literal["GLS", "ULS", "WLS", "DWLS"]
+
+SINGULAR = 1e-6
+"""Cholesky pivot of Γ, in units of its diagonal, up to which its inverse would be rounding error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ def least_squares(ram: RamModel, sample: Sample, kind: Kind) -> LeastSquares:
     """The objective of an estimator on a sample with unbiased moments; its χ² is Σ (n_g − 1) eᵀ V e.
 
     GLS weighs by the normal-theory information at the sample moments, ULS equally, WLS by the inverse of
-    the moments' asymptotic covariance. Raises DataError where WLS has fewer rows than moments, or no rows.
+    the moments' asymptotic covariance. Raises DataError where WLS has no rows, fewer than moments, or moments
+    that determine one another.
     """
     n, cov = sample.n_by_group, sample.cov
     p = len(sample.variables)
@@ -141,6 +146,18 @@ def _inverse_gamma(sample: Sample, ram: RamModel) -> Array:
             )
         chosen = np.ix_(keep, keep)
         weight = np.zeros((len(keep),) * 2)
-        weight[chosen] = np.linalg.inv(asymptotic_covariance(rows, ram.exogenous)[chosen])
+        weight[chosen] = inverse_of_gamma(asymptotic_covariance(rows, ram.exogenous)[chosen], label)
         blocks.append(weight)
     return np.stack(blocks)
+
+
+def inverse_of_gamma(gamma: Array, label: str) -> Array:
+    """Γ⁻¹ (r, r) of one group. DataError where moments determine one another."""
+    if not factored(gamma).pivot > SINGULAR:
+        where = f" in group '{label}'" if label else ""
+        raise DataError(
+            f"WLS weighs by the inverse of the moments' covariance, which has none{where}: moments determine "
+            "one another, as mean and variance do where a variable takes two values. Name such a variable in "
+            "ordered=, with WLSMV, which weighs each moment by itself; or use MLR or MLM."
+        )
+    return np.asarray(np.linalg.inv(gamma), dtype=np.float64)

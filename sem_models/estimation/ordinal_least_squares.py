@@ -15,7 +15,7 @@ import numpy as np
 
 from sem_models.errors import DataError
 from sem_models.estimation import kernels, moment_space
-from sem_models.estimation.least_squares import LeastSquares, MomentPoint, times
+from sem_models.estimation.least_squares import LeastSquares, MomentPoint, inverse_of_gamma, times
 from sem_models.model.ordinal import OrdinalPart
 from sem_models.model.ram import DIRECTED, SCALING, THRESHOLD, Array, IntArray, RamModel, Slots
 from sem_models.observed.sample import Sample
@@ -311,7 +311,7 @@ def ordinal_least_squares(ram: RamModel, sample: Sample, kind: str) -> OrdinalLe
     """The objective of DWLS, WLS or ULS; its χ² is Σ (n_g − 1) eᵀ V e.
 
     DWLS weighs by the reciprocal variances of the statistics, WLS by the inverse of their covariance, ULS
-    equally. Raises DataError where a variance is zero, and for WLS with fewer rows than statistics.
+    equally. Raises DataError for WLS with fewer rows than statistics or a covariance that has no inverse.
     """
     moments = sample.ordinal
     assert moments is not None
@@ -319,11 +319,6 @@ def ordinal_least_squares(ram: RamModel, sample: Sample, kind: str) -> OrdinalLe
     if kind == "ULS":
         weight = np.ones_like(moments.statistics)
     elif kind == "DWLS":
-        if not (diagonal > 0).all():
-            raise DataError(
-                "A correlation of two items is not determined by these data (its variance is zero): their "
-                "table is nearly empty. Merge categories, or leave one of the items out."
-            )
         weight = 1.0 / diagonal
     else:
         counts = [r.n_clusters for r in sample.rows or ()] if sample.clustered else sample.counts
@@ -336,5 +331,7 @@ def ordinal_least_squares(ram: RamModel, sample: Sample, kind: str) -> OrdinalLe
                     "thresholds and correlations. Use WLSMV, which needs only their variances, or fewer "
                     "items."
                 )
-        weight = np.asarray(np.linalg.inv(moments.gamma), dtype=np.float64)
+        weight = np.stack(
+            [inverse_of_gamma(gamma, g) for gamma, g in zip(moments.gamma, sample.groups, strict=True)]
+        )
     return OrdinalLeastSquares(ram, moments.statistics, weight, sample.n_by_group / sample.n_by_group.sum())

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sem_models.errors import DataError
-from sem_models.model.ordinal import layout_of
+from sem_models.model.ordinal import Layout, layout_of
 from sem_models.model.ram import Array, IntArray
 from sem_models.observed.checks import check_columns, check_positive_definite, where_is
 from sem_models.observed.design import cluster_column, clusters_of_group, normalized_weights, weight_column
@@ -21,6 +21,12 @@ from sem_models.observed.sample import Sample, group_labels, numeric_columns, us
 
 PERFECT = 0.99999
 """|ρ| beyond which two items are taken to measure the very same thing."""
+
+SURE = 1e-10
+"""n times the variance of a correlation below which its error is none that the data could show."""
+
+BALANCED = 1e-9
+"""Mean (z² − 1)² of a standardized column up to which its variance has no sampling error."""
 
 
 def sample_of_items(
@@ -107,6 +113,9 @@ def _with_moments(sample: Sample, rows: tuple[Rows, ...], x: list[int], group: s
     assert before is not None
     layout, variables = before.layout, sample.variables
     y = [i for i in range(len(variables)) if i not in x]
+    numbers = [i for i, own in zip(y, layout.ordered, strict=True) if not own]
+    for label, block in zip(sample.groups, rows, strict=True):
+        _check_spread(block, numbers, variables, where_is(label, group))
     moments = [
         group_moments(
             r.values[:, y], layout, r.values[:, x] if x else None, weight=r.weight, cluster=r.cluster
@@ -114,7 +123,7 @@ def _with_moments(sample: Sample, rows: tuple[Rows, ...], x: list[int], group: s
         for r in rows
     ]
     for label, found in zip(sample.groups, moments, strict=True):
-        _check_determined(found, [variables[i] for i in y], where_is(label, group))
+        _check_determined(found, layout, [variables[i] for i in y], where_is(label, group))
     joint = [_joint(m, r, y, x, layout.ordered) for m, r in zip(moments, rows, strict=True)]
     cov, mean = np.stack([c for c, _ in joint]), np.stack([m for _, m in joint])
     heavy = [float(len(r.values)) if r.weight is None else float(r.weight.sum()) for r in rows]
@@ -143,16 +152,43 @@ def _check_block(
         check_positive_definite(cov, [variables[i] for i in x], where=where)
 
 
-def _check_determined(found: GroupMoments, names: Sequence[str], where: str) -> None:
-    """DataError for pairs whose correlation is ±1 within what a table can tell."""
-    size = np.abs(np.tril(found.correlation, -1))
-    pairs = [f"'{names[j]}' and '{names[i]}'" for i, j in zip(*np.nonzero(size > PERFECT), strict=True)]
-    if pairs:
-        more = f" and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
+def _check_spread(rows: Rows, numbers: list[int], variables: Sequence[str], where: str) -> None:
+    """DataError for a number that takes two values equally often: z² is 1 in every row."""
+    for i in numbers:
+        seen = ~np.isnan(rows.values[:, i])
+        column, weight = rows.values[seen, i], None if rows.weight is None else rows.weight[seen]
+        away = (column - np.average(column, weights=weight)) ** 2
+        variance = np.average(away, weights=weight)
+        if np.average((away / variance - 1.0) ** 2, weights=weight) < BALANCED:
+            raise DataError(
+                f"'{variables[i]}' takes two values, each in half of the rows{where}: as a number its "
+                "variance has no sampling error, by which the estimator weighs it. Add it to ordered=."
+            )
+
+
+def _check_determined(found: GroupMoments, layout: Layout, names: Sequence[str], where: str) -> None:
+    """DataError for pairs whose correlation is ±1 within what a table can tell, or has no error."""
+    remedy = "Leave one of the items out, or merge categories that hardly anyone chose."
+    i, j = layout.first, layout.second
+    perfect = np.abs(found.correlation[i, j]) > PERFECT
+    if perfect.any():
         raise DataError(
-            f"The answers to {', '.join(pairs[:3])}{more} determine one another{where}: their correlation is "
-            "one. Leave one of the items out, or merge categories that hardly anyone chose."
+            f"The answers to {_pair_names(perfect, layout, names)} determine one another{where}: their "
+            f"correlation is one. {remedy}"
         )
+    variance = np.diagonal(found.gamma)[layout.parts[-1]] / (found.sd[i] * found.sd[j]) ** 2
+    unsure = ~(variance > SURE)
+    if unsure.any():
+        raise DataError(
+            f"Nearly all rows give the same answers to {_pair_names(unsure, layout, names)}{where}: nothing "
+            f"shows how sure their correlation is. {remedy}"
+        )
+
+
+def _pair_names(chosen: BoolArray, layout: Layout, names: Sequence[str]) -> str:
+    """The chosen pairs (r,) of the layout, the first few by name."""
+    pairs = [f"'{names[layout.first[k]]}' and '{names[layout.second[k]]}'" for k in np.flatnonzero(chosen)]
+    return ", ".join(pairs[:3]) + (f" and {len(pairs) - 3} more pairs" if len(pairs) > 3 else "")
 
 
 def _values(data: pd.DataFrame, variables: Sequence[str], items: Items) -> Array:

@@ -246,6 +246,10 @@ BAD = {
         lambda d: d.assign(u1=d["y1"]), {}, sm.DataError, ["'u1'", "no whole numbers"]
     ),
     "twins": (lambda d: d.assign(u2=d["u1"]), {}, sm.DataError, ["'u1' and 'u2'", "determine one another"]),
+    "one answer of its own": (
+        lambda d: d.assign(u1=(np.arange(240) == 1) + 1, u2=np.arange(240) % 3 + 1), {}, sm.DataError,
+        ["Nearly all rows", "'u1' and 'u2'", "merge categories"],
+    ),
     "WLS of few rows": (
         lambda d: d.iloc[40:54], {"estimator": "WLS"}, sm.DataError, ["more rows than statistics"]
     ),
@@ -260,6 +264,13 @@ def test_bad_input_is_one_clear_error(name: str) -> None:
         sm.fit("F =~ u1 + u2 + u3 + u4", change(survey()), **given)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_number_of_two_values_in_halves_is_refused() -> None:
+    """Its variance has no error, and a weight of 10^30 would let the others' go."""
+    halves = survey().assign(y1=lambda d: np.arange(len(d)) % 2)
+    with pytest.raises(sm.DataError, match=r"'y1' takes two values, each in half.*ordered="):
+        sm.fit("F =~ u1 + u2 + u3 + y1", halves, ordered=ITEMS[:3])
 
 
 SYNTAX = {
