@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -165,7 +166,9 @@ def _strengths(statement: Statement, frame: pd.DataFrame, missing: str) -> tuple
     if len(factors) == 1 and len(items[factors[0]]) < 3:
         return ()
     lines = [f"{f} =~ {' + '.join(items[f])}" for f in factors if items[f]]
-    found = fit("\n".join(lines), frame, missing=missing).estimates()
+    with warnings.catch_warnings():  # items are numbers here, whatever they are in the model
+        warnings.simplefilter("ignore", UserWarning)
+        found = fit("\n".join(lines), frame, missing=missing).estimates()
     loadings = found[found["op"] == "=~"]
     return tuple(zip(loadings["rhs"], loadings["std_all"], strict=True))
 

@@ -45,8 +45,9 @@ def parceled(
     numbers: the data with the items as numbers; a parcel is missing where one of its items is. strengths: the
     items' standardized loadings, in whose order they are dealt out.
 
-    Raises SpecError where a factor has too few items, or where the text says more of an item than that it
-    measures its factor; DataError for a column that has a parcel's name.
+    Raises SpecError where a factor has too few items or one of two answers would be a parcel by itself, and
+    where the text says more of an item than that it measures its factor; DataError for a column that has a
+    parcel's name.
     """
     import pandas as pd
 
@@ -72,6 +73,14 @@ def parceled(
             )
         for k, own in enumerate(_dealt(items, per_factor, strengths)):
             of[f"{factor}.p{k + 1}"] = own
+        alone = [own[0] for own in of.values() if len(own) == 1 and numbers[own[0]].nunique() <= 2]
+        if alone:
+            fewer = "Give fewer parcels=, or use" if len(items) >= 2 * FEWEST else "Use"
+            raise SpecError(
+                f"parcels={per_factor}: '{factor}' has {len(items)} items, which leaves '{alone[0]}' alone "
+                f"in a parcel, and its two answers are no number that could be multiplied. {fewer} "
+                "method='lms', which has a likelihood of the answers themselves."
+            )
     every = [item for own in of.values() for item in own]
     shared = [item for item in dict.fromkeys(every) if every.count(item) > 1]
     if shared:
@@ -79,7 +88,7 @@ def parceled(
             f"'{shared[0]}' measures two factors of the products, and a parcel belongs to one. Leave out one "
             "of its loadings, or parcels=."
         )
-    _refuse_more(statement, {item for own in of.values() for item in own}, factors)
+    _refuse_more(statement, set(every), factors)
     clash = [name for name in of if name in numbers.columns]
     if clash:
         raise DataError(f"The data have a column '{clash[0]}', which is a parcel's name. Rename it.")

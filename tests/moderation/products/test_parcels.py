@@ -20,6 +20,7 @@ Z =~ z1 + z2 + z3 + z4
 Y =~ y1 + y2 + y3
 Y ~ X + Z + X:Z
 """
+TWO = {"x1": lambda d: (d["x1"] > 3) + 0}
 FACTORS = [f"{stem}{i}" for stem in "xz" for i in (1, 2, 3, 4)]
 
 
@@ -59,6 +60,12 @@ def test_ordered_items_outside_the_product_stay_ordered(data: pd.DataFrame) -> N
     assert every.header.estimator == "WLSMV"
     pd.testing.assert_frame_equal(every.estimates(), named.estimates())
     assert set(every.estimates().query("op == '|'")["lhs"]) == {"y1", "y2", "y3"}
+
+
+def test_items_of_two_answers_are_numbers_in_parcels_without_a_word_of_ordered(data: pd.DataFrame) -> None:
+    """Under ordered=True it would be said of items that are named there."""
+    two = data.assign(**{name: (data[name] > 3) + 0 for name in FACTORS})
+    assert fitted(two, ordered=True).status.converged
 
 
 def test_words_for_categories_count_by_their_order(data: pd.DataFrame) -> None:
@@ -102,10 +109,12 @@ def test_reversed_items_are_named(data: pd.DataFrame) -> None:
         (MODEL.replace("X + Z + X:Z", "w + v + w:v"), {"w": 1.0, "v": 2.0}, {}, SpecError, "no product has"),
         (MODEL, {"x2": "much"}, {}, DataError, "'x2' holds text"),
         (MODEL, {}, {"method": "rapi"}, SpecError, "parcels"),
+        (MODEL.replace("+ x3 + x4", ""), TWO, {}, SpecError, r"'x1' alone.*answers\. Use method"),
+        (MODEL, TWO, {"parcels": 4}, SpecError, r"'x1' alone.*Give fewer parcels=, or use"),
     ],
 )
 def test_bad_input_is_one_clear_error(
-    data: pd.DataFrame, text: str, columns: dict[str, float], options: dict[str, Any],
+    data: pd.DataFrame, text: str, columns: dict[str, Any], options: dict[str, Any],
     error: type[Exception], words: str,
 ) -> None:  # fmt: skip
     with pytest.raises(error, match=words):
