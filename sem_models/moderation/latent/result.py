@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 Errors = Literal["rescaled", "delta"]
 ERRORS = ("rescaled", "delta")
 ALL = "all products"
+STATIONARY = 1e-3
+"""Distance to the optimum in standard errors below which a solution counts as stationary."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,9 +99,9 @@ class LatentModeration(Moderation):
     def status(self) -> Status:
         outcome = self.solution.outcome
         converged = outcome is Outcome.CONVERGED
-        reasons = [] if converged else [outcome.value, *self._vanishing()]
         distance = float(np.sqrt(max(self.solution.decrement, 0.0)))
-        stationary = distance < 1e-3
+        stationary = distance < STATIONARY
+        reasons = [] if converged else [self._why_not(), *self._vanishing()]
         if not stationary and np.isfinite(distance):
             reasons.append(
                 f"The gradient is not zero: the optimum is about {distance:.2g} standard errors away."
@@ -108,6 +110,10 @@ class LatentModeration(Moderation):
             reasons.append("The information matrix is not positive definite: standard errors do not exist.")
         improper = self._improper()
         return Status(converged, stationary, not improper, (*reasons, *improper, *self.cautions))
+
+    def _why_not(self) -> str:
+        """Why the search did not converge, and what to do."""
+        return self.solution.outcome.value
 
     def _vanishing(self) -> list[str]:
         """Variances that a failed search left next to zero, where the likelihood may have no maximum."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,7 @@ from scipy.stats import norm
 
 import sem_models as sm
 from sem_models.errors import SpecError
+from sem_models.estimation.optimizer import Outcome
 from sem_models.moderation.latent.ordered.equations import equations_of, values_of
 from sem_models.moderation.latent.ordered.estimate import error_bound, rows_of
 from sem_models.moderation.latent.ordered.likelihood import AnswerLikelihood, answer_likelihood
@@ -311,6 +313,13 @@ def test_too_many_rows_for_the_nodes_are_refused_before_anything_long(data: pd.D
     many = pd.concat([data] * 2, ignore_index=True)
     with pytest.raises(SpecError, match="too many for 600 rows"):
         lms(MODEL, many, nodes=40)
+
+
+def test_an_end_that_is_none_says_what_to_do(data: pd.DataFrame, result: AnswerModeration) -> None:
+    assert "Raise max_iterations" in lms(MODEL, data, nodes=5, max_iterations=1).status.reasons[0]
+    at_rest = replace(result, solution=replace(result.solution, outcome=Outcome.STUCK))
+    assert "nodes placed anew" in at_rest.status.reasons[0]
+    assert not at_rest.status.converged
 
 
 def test_a_response_without_a_rest_is_improper() -> None:

@@ -12,7 +12,7 @@ from sem_models.estimation.optimizer import Outcome
 from sem_models.model.ram import Array
 from sem_models.moderation.latent.ordered.likelihood import COARSE, AnswerLikelihood
 from sem_models.moderation.latent.ordered.search import search
-from sem_models.moderation.latent.result import LatentModeration
+from sem_models.moderation.latent.result import STATIONARY, LatentModeration
 from sem_models.moderation.latent.solve import LatentSolution
 
 LEFT = 1e-3
@@ -48,6 +48,17 @@ class AnswerModeration(LatentModeration):
                     "Heywood case): the rows are too few for this model, or two variables say the same."
                 )
         return out
+
+    def _why_not(self) -> str:
+        """As LatentModeration's; where the search is at rest, the nodes are what did not settle."""
+        solution = self.solution
+        if solution.outcome is not Outcome.STUCK or not solution.decrement < STATIONARY**2:
+            return super()._why_not()
+        return (
+            "The search came to rest, but with its nodes placed anew the likelihood is another: an estimate "
+            "may grow without end, as where hardly anyone chose a category. Merge such categories, leave out "
+            "the item with the largest standard error, or give more nodes=."
+        )
 
     @property
     def loglik(self) -> float:

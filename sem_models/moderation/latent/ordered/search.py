@@ -87,7 +87,7 @@ def search(
     """Maximize from start, over params or over x with params = fixed + kept @ x.
 
     Where placing the nodes anew at the end still changes the log-likelihood, the search begins again from
-    there; if that does not end, the solution counts as stuck.
+    there; if that does not end, the solution counts as stuck, unless its steps were used up.
     """
     k = likelihood.ram.n_params
     plane = (np.eye(k) if kept is None else kept, np.zeros(k) if fixed is None else fixed)
@@ -125,4 +125,5 @@ def _ended(
         solution = solve_latent(
             stays, x, metric(stays, x), max_iterations=max_iterations, polish=polish
         )  # fmt: skip
-    return Found(at.nodes, replace(solution, outcome=Outcome.STUCK))
+    used_up = solution.outcome is Outcome.MAX_ITERATIONS
+    return Found(at.nodes, solution if used_up else replace(solution, outcome=Outcome.STUCK))
