@@ -109,7 +109,7 @@ def test_reversed_items_are_named(data: pd.DataFrame) -> None:
         (MODEL.replace("X + Z + X:Z", "w + v + w:v"), {"w": 1.0, "v": 2.0}, {}, SpecError, "no product has"),
         (MODEL, {"x2": "much"}, {}, DataError, "'x2' holds text"),
         (MODEL, {}, {"method": "rapi"}, SpecError, "parcels"),
-        (MODEL.replace("+ x3 + x4", ""), TWO, {}, SpecError, r"'x1' alone.*answers\. Use method"),
+        (MODEL.replace("+ x3 + x4", ""), TWO, {}, SpecError, r"'x1' alone.*multiplied\. Use method"),
         (MODEL, TWO, {"parcels": 4}, SpecError, r"'x1' alone.*Give fewer parcels=, or use"),
     ],
 )
