@@ -37,7 +37,7 @@ def inverse(matrices: Array) -> Array:
 def positive_inverse(matrices: Array) -> tuple[Array, Array]:
     """Inverses (..., m, m) and log-determinants (...) of symmetric positive definite matrices.
 
-    Raises numpy.linalg.LinAlgError where one is not positive definite.
+    Raises numpy.linalg.LinAlgError where one is not positive definite; where one holds NaN so do the results.
     """
     m = matrices.shape[-1]
     if not m or matrices.size > FEW * m * m:
@@ -71,7 +71,8 @@ def diagonal_units(symmetric: Array) -> Array:
 class Factored:
     """A symmetric matrix (m, m) with its Cholesky factor in `units` of its diagonal.
 
-    pivot is the smallest of the factor: 0 where the matrix is not positive definite, infinite without rows.
+    pivot is the smallest of the factor: 0 where the matrix is not positive definite, infinite without rows,
+    NaN where there are some in it.
     """
 
     matrix: Array
@@ -99,5 +100,6 @@ def factored(symmetric: Array, *, ridge: float = 0.0) -> Factored:
 
 
 def is_positive(symmetric: Array) -> bool:
-    """Whether a matrix (m, m) is positive definite."""
-    return not dpotrf(symmetric, clean=0)[1]
+    """Whether a matrix (m, m), m ≥ 1, is positive definite; one with NaN is not, which LAPACK does not say."""
+    chol, failed = dpotrf(symmetric, clean=0)
+    return not failed and bool(chol.diagonal().min() > 0)

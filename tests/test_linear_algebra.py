@@ -70,6 +70,15 @@ def test_is_positive() -> None:
     assert not is_positive(matrix - (1 + 1e-9) * smallest)
 
 
+@pytest.mark.parametrize("at", [0, 3, -1])
+def test_what_is_not_a_number_is_not_positive(at: int) -> None:
+    """LAPACK reports no failure there."""
+    matrix = positive(1)[0]
+    matrix[at, at] = np.nan
+    assert not is_positive(matrix)
+    assert np.isnan(factored(matrix).pivot)
+
+
 def test_in_units_of_standard_deviations() -> None:
     correlations = in_units(positive(1)[0], np.sqrt(positive(1)[0].diagonal()))
     np.testing.assert_allclose(correlations.diagonal(), 1.0, rtol=ROUNDING)

@@ -12,7 +12,10 @@ from pandas.api.internals import create_dataframe_from_blocks
 
 
 def framed(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Columns by name, at least one: arrays (n,), NumPy's of one type in a block, and extension arrays."""
+    """Columns by name, at least one: arrays (n,), NumPy's of one type in a block, and extension arrays.
+
+    The index counts rows from 0, and the frame owns its columns. Lengths are the caller's affair.
+    """
     blocks: list[tuple[Any, Any]] = []
     alike: dict[np.dtype[Any], list[int]] = {}
     arrays = list(columns.values())
