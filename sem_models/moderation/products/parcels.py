@@ -66,6 +66,12 @@ def parceled(
                 f"'{against[0]}' goes against the other items of '{factor}': in a mean with them it would "
                 "cancel them. Reverse its answers first, or leave it out if it has nothing to do with them."
             )
+        if len(items) < FEWEST:
+            raise SpecError(
+                f"parcels={per_factor}: '{factor}' has one item, '{items[0]}', and a mean needs several. Put "
+                f"the column into the products in place of '{factor}', or use method='lms', which has a "
+                "likelihood of the answers themselves."
+            )
         if len(items) < per_factor:
             raise SpecError(
                 f"parcels={per_factor}: '{factor}' has {len(items)} items, one a parcel at most. Give fewer "

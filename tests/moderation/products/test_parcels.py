@@ -110,6 +110,7 @@ def test_reversed_items_are_named(data: pd.DataFrame) -> None:
         (MODEL, {"x2": "much"}, {}, DataError, "'x2' holds text"),
         (MODEL, {}, {"method": "rapi"}, SpecError, "parcels"),
         (MODEL.replace("+ x3 + x4", ""), TWO, {}, SpecError, r"'x1' alone.*multiplied\. Use method"),
+        (MODEL.replace("+ x2 + x3 + x4", ""), {}, {}, SpecError, r"one item, 'x1'.*in place of 'X'"),
         (MODEL, TWO, {"parcels": 4}, SpecError, r"'x1' alone.*Give fewer parcels=, or use"),
     ],
 )
