@@ -100,6 +100,6 @@ def factored(symmetric: Array, *, ridge: float = 0.0) -> Factored:
 
 
 def is_positive(symmetric: Array) -> bool:
-    """Whether a matrix (m, m), m ≥ 1, is positive definite; one with NaN is not, which LAPACK does not say."""
+    """Whether a matrix (m, m), m ≥ 1, is positive definite; one with NaN, which LAPACK lets pass, is not."""
     chol, failed = dpotrf(symmetric, clean=0)
     return not failed and bool(chol.diagonal().min() > 0)

@@ -43,7 +43,7 @@ def fornell_larcker(
     rows = []
     for group, correlation in latent_correlations(estimates).items():
         for a, b in combinations(correlation.columns, 2):
-            r = float(correlation.loc[a, b])  # type: ignore[arg-type]
+            r = float(correlation[b].loc[a])
             first, second = ave[group, a], ave[group, b]
             met = r**2 < min(first, second)
             verdict = "undetermined" if np.isnan(first + second + r) else ("met" if met else "not met")
