@@ -86,6 +86,11 @@ FLAT = 1e-10
 NEARLY_FLAT = 1e-4
 """The same for a search that ran out of iterations: it was following a direction that leads nowhere."""
 
+IDLE = 10
+ROUNDED = 1e-6
+"""Steps that bring the search no nearer, and the distance in standard errors, from which it is rounding that
+keeps it away: of means that are a million standard deviations, say."""
+
 PATIENCE = 100
 """Trust-region steps before giving up; where there is an optimum it takes a third of them."""
 
@@ -113,7 +118,8 @@ def minimize(
     gradient = objective.gradient(point)
     if not len(gradient):
         return Solution(point, gradient, Outcome.CONVERGED, 0, 0.0)
-    decrement = np.inf
+    decrement = nearest = np.inf
+    idle = 0
     target = tolerance**2 / n_rows
     for iteration in range(1, max_iterations + 1):
         newton = factored(objective.hessian(point)) if decrement < NEAR else None
@@ -124,7 +130,8 @@ def minimize(
             step = _scoring_step(information or factored(objective.information(point)), gradient)
             information = None
         decrement = float(step @ gradient)
-        if decrement <= target:
+        idle, nearest = (0, decrement) if decrement < nearest else (idle + 1, nearest)
+        if decrement <= (target if idle < IDLE else ROUNDED**2 / n_rows):
             return Solution(point, gradient, Outcome.CONVERGED, iteration, decrement)
         moved, length = line_search(objective, point, step, decrement)
         if newton is not None and moved is not None and decrement * n_rows < CLOSE:

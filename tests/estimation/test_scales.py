@@ -60,3 +60,15 @@ def test_in_groups_with_equal_loadings(customers: pd.DataFrame) -> None:
     scaled = sm.fit(MODEL, rescaled(customers, 7), **options)
     assert scaled.measures()["chisq"] == pytest.approx(plain.measures()["chisq"], rel=SAME_CHISQ)
     np.testing.assert_allclose(scaled.estimates()["std_all"], plain.estimates()["std_all"], atol=SAME_SIZE)
+
+
+@pytest.mark.parametrize("shift", [1e5, 1e6, 1e7])
+def test_means_far_from_zero(incomplete: pd.DataFrame, shift: float) -> None:
+    """A shift leaves moments with fewer digits: the search ends where these do, and says that it has."""
+    items = [c for c in incomplete.columns if c not in ("g", "x")]
+    plain = sm.fit(MODEL, incomplete, missing="fiml")
+    far = sm.fit(MODEL, incomplete.assign(**{c: incomplete[c] + shift for c in items}), missing="fiml")
+    assert far.status.converged
+    assert far.solved.solution.iterations < 50
+    assert far.measures()["chisq"] == pytest.approx(plain.measures()["chisq"], abs=1e-6)
+    np.testing.assert_allclose(sizes(far)[:9], sizes(plain)[:9], atol=1e-6)
